@@ -1,0 +1,24 @@
+"""From an environment to a configured Django."""
+
+from __future__ import annotations
+
+import os
+
+import django
+from django.apps import apps
+
+from consentry.core import database
+
+RUNTIME_DATABASE = "CONSENTRY_RUNTIME_DATABASE_URL"  # set for child processes, so that only their parent holds the server
+
+
+def setup(*, database_url: str | None = None) -> None:
+    """Configure Django against the running database. Safe to call twice. Raises ``ConsentryError`` without a database."""
+    if apps.ready:
+        return
+    if RUNTIME_DATABASE not in os.environ:
+        url = database_url or database.database_url()
+        database.check(url)
+        os.environ[RUNTIME_DATABASE] = url
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "consentry.core.settings")
+    django.setup()

@@ -1,0 +1,34 @@
+"""How a room tells later rooms, by name and never by import. Event names are ``source:subject:action``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from procrastinate.contrib.django import app
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """After the event ``after``, run the job ``run``; ``why`` is for the reader."""
+
+    after: str
+    run: str
+    why: str
+
+
+_steps: dict[str, list[Step]] = {}
+
+
+def register(steps: Iterable[Step]) -> None:
+    """Replace the table of steps. ``flow.py`` calls this once, at start."""
+    _steps.clear()
+    for step in steps:
+        _steps.setdefault(step.after, []).append(step)
+
+
+def emit(event: str, **payload: Any) -> None:
+    """Queue the jobs that follow ``event``, in the caller's transaction; ``payload`` becomes their arguments."""
+    for step in _steps.get(event, []):
+        app.configure_task(step.run, allow_unknown=False).defer(**payload)

@@ -1,0 +1,16 @@
+"""The table of contents: which step runs after which event. Rooms are told by name and never imported."""
+
+from __future__ import annotations
+
+from consentry.core.events import Step, register
+
+STEPS = (
+    Step(after="connect:attempt:returned", run="connect.verify_attempt", why="the redirect's word is tried, never trusted"),
+    Step(after="connect:integration:connected", run="sync.start", why="people want to see their plugins at once"),
+    Step(after="sync:run:merged", run="risk.rescore", why="facts changed"),
+)
+
+
+def wire() -> None:
+    """Make the table known to ``core.events``. Called once, when the applications are ready."""
+    register(STEPS)

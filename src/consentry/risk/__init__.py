@@ -1,0 +1,1 @@
+"""Permission catalogue, signals, score and explanation."""
