@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from consentry.accounts import queries as account_queries
+from consentry.accounts import services as accounts
 from consentry.web.navigation import groups_for
 
 
@@ -17,5 +17,5 @@ def console(request: HttpRequest) -> dict[str, Any]:
         return {"navigation": (), "casb_missing": False}
     return {
         "navigation": lambda: groups_for(request),
-        "casb_missing": lambda: not account_queries.casb_in_force(person.account),
+        "casb_missing": lambda: not accounts.has_casb(person.account),
     }

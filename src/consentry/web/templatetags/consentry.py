@@ -6,8 +6,9 @@ import datetime as dt
 import re
 from functools import cache
 
-from django import template
+from django import forms, template
 from django.contrib.staticfiles import finders
+from django.forms.boundfield import BoundField
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -98,3 +99,17 @@ def duration(seconds: float | int | None) -> str:
 def number(value: float | int | None) -> str:
     """A whole number with thin separators, as in ``200,000``."""
     return "—" if value is None else f"{int(value):,}"
+
+
+@register.filter
+def control(field: BoundField) -> SafeString:
+    """A form field's control with the classes of the design; Django adds what assistive technology needs."""
+    widget = field.field.widget
+    if isinstance(widget, forms.CheckboxInput):
+        css = "form-check-input"
+    elif isinstance(widget, forms.Select) and not isinstance(widget, forms.RadioSelect):
+        css = "form-select"
+    else:
+        css = "form-control"
+    given = widget.attrs.get("class", "")
+    return field.as_widget(attrs={"class": f"{css} {given} {'is-invalid' if field.errors else ''}".strip()})

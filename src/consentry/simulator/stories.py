@@ -1,0 +1,71 @@
+"""What attackers did in this tenant, and names that they wrote."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from consentry.simulator import audit
+
+if TYPE_CHECKING:  # tenant.py calls this module
+    from consentry.simulator.tenant import _Builder
+
+ROGUE_MAIL_COPIER = "ff8d92dc-3d82-41d6-bcbd-b9174d163620"  # PerfectData; huntresslabs/rogueapps
+
+
+def add_stories(build: _Builder, others: list[dict[str, Any]]) -> int:
+    """Add each story to the tenant and return how many delegated grants that made."""
+    before = len(build.directory.grants)
+    _consent_phishing_burst(build)
+    _rogue_mail_client(build)
+    _credential_on_dormant_app(build, others)
+    _impersonation(build)
+    _hostile_names(build)
+    return len(build.directory.grants) - before
+
+
+def _consent_phishing_burst(build: _Builder) -> None:
+    start = build.now - timedelta(days=2)
+    app = build.service_principal("Document Share Viewer", created=start, replyUrls=["https://docs-share-viewer.surge.sh/cb"], publisherName=None)
+    scope = "openid profile offline_access User.Read Mail.Read Files.Read.All"
+    users = build.user_ids()
+    for number, user_id in enumerate(build.rng.sample(users, k=min(30, len(users)))):
+        when = start + timedelta(minutes=4 * number)
+        grant = build.new_grant(app, scope, user_id)
+        build.directory.record(audit.consent(when, app, grant, build.directory.users[user_id]))
+
+
+def _rogue_mail_client(build: _Builder) -> None:
+    app = build.service_principal("PERFECTDATA SOFTWARE", appId=ROGUE_MAIL_COPIER, created=build.now - timedelta(days=9), replyUrls=["http://localhost:7823/access/"])
+    exchange = build.resources[1]
+    build.new_grant(app, "EWS.AccessAsUser.All", build.user_ids()[2], exchange)
+    build.new_grant(app, "openid offline_access User.Read", build.user_ids()[2])
+
+
+def _credential_on_dormant_app(build: _Builder, others: list[dict[str, Any]]) -> None:
+    app = others[len(others) // 2]
+    app["createdDateTime"] = (build.now - timedelta(days=1400)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for value in ("Mail.ReadWrite", "Files.ReadWrite.All", "Application.ReadWrite.All"):
+        build.assign(app, build.graph, build.roles[value])
+    secret = build.secret(days=730)
+    secret["startDateTime"] = (build.now - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    app["passwordCredentials"] = [secret]
+    build.directory.record(audit.simple("Add service principal credentials", build.now - timedelta(days=1), app))
+
+
+def _impersonation(build: _Builder) -> None:
+    app = build.service_principal("Micr\u043esoft Outl\u043eok Sync", created=build.now - timedelta(days=5), replyUrls=["https://outlook-sync.github.io/login"])
+    for user_id in build.user_ids()[5:9]:
+        build.new_grant(app, "openid profile offline_access Mail.ReadWrite Mail.Send MailboxSettings.ReadWrite", user_id)
+
+
+def _hostile_names(build: _Builder) -> None:
+    for name in (
+        "<script>alert(1)</script><b>Notes</b>",
+        '=HYPERLINK("https://evil.example","Open")',
+        "Invoice\u202egnp.exe",
+        "Very long name " * 12,
+        "Team 🎉 Party Planner",
+    ):
+        app = build.service_principal(name, publisherName="Publisher & <Sons>")
+        build.new_grant(app, "User.Read", build.user_ids()[3])

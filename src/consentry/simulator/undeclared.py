@@ -1,0 +1,6 @@
+"""Properties that are served although the v1.0 schema does not declare them."""
+
+UNDECLARED = {
+    ("servicePrincipal", "createdDateTime"): "returned and filterable in v1.0 though undeclared: the type is open",
+    ("servicePrincipal", "publisherName"): "beta only; left out of v1.0 answers",
+}
