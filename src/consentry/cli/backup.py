@@ -49,4 +49,6 @@ def _run(command: list[str], code: str, **options: object) -> None:
     done = subprocess.run([program, *command[1:]], stderr=subprocess.PIPE, check=False, **options)  # type: ignore[call-overload]  # noqa: S603
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise ConsentryError(code, f"PostgreSQL's tool said: {' '.join(last)}", "Check free disk space and that nothing else uses the database.")
+        raise ConsentryError(
+            code, f"PostgreSQL's tool said: {' '.join(last)}", "Check free disk space and that nothing else uses the database."
+        )

@@ -91,7 +91,9 @@ def _describe(simulator: list[str]) -> dict[str, str]:
     asked = time.monotonic()
     done = subprocess.run([*simulator, "--describe"], capture_output=True, text=True, check=False)  # noqa: S603  # our own module
     if done.returncode:
-        raise ConsentryError("simulator_failed", f"The simulated Microsoft cloud did not start: {done.stderr.strip()}", "Run 'make demo-reset'.")
+        raise ConsentryError(
+            "simulator_failed", f"The simulated Microsoft cloud did not start: {done.stderr.strip()}", "Run 'make demo-reset'."
+        )
     description: dict[str, str] = json.loads(done.stdout)
     say(f"The simulated Microsoft tenant is made ({time.monotonic() - asked:.1f} s).")
     return description

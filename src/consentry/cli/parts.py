@@ -71,4 +71,6 @@ def require_free_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise ConsentryError("port_taken", f"Port {port} is taken by another program.", "Stop that one or choose another with --port.") from error
+            raise ConsentryError(
+                "port_taken", f"Port {port} is taken by another program.", "Stop that one or choose another with --port."
+            ) from error

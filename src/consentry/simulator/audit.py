@@ -36,7 +36,9 @@ def consent(when: datetime, client: Row, grant: Grant, person: User | None) -> R
     return _event("Consent to application", "Assign", when, person, [_target(client, properties)])
 
 
-def delegated_grant(verb: str, when: datetime, client: Row, resource: Row, grant: Grant, old: str | None, new: str | None, person: User | None) -> Row:
+def delegated_grant(
+    verb: str, when: datetime, client: Row, resource: Row, grant: Grant, old: str | None, new: str | None, person: User | None
+) -> Row:
     """``Add`` or ``Remove delegated permission grant``: the first target is the resource, not the client."""
     properties = [
         _property("DelegatedPermissionGrant.Scope", json.dumps(new or ""), json.dumps(old or "")),
@@ -85,7 +87,11 @@ def _target(row: Row, properties: list[Row]) -> Row:
 
 
 def _event(name: str, operation: str, when: datetime, person: User | None, targets: list[Row], agent: str | None = None) -> Row:
-    user = {"id": person.id, "displayName": None, "userPrincipalName": person.upn, "ipAddress": "203.0.113.10", "userType": None} if person else None
+    user = (
+        {"id": person.id, "displayName": None, "userPrincipalName": person.upn, "ipAddress": "203.0.113.10", "userType": None}
+        if person
+        else None
+    )
     app = None if person else {"appId": None, "displayName": "Azure AD", "servicePrincipalId": None, "servicePrincipalName": None}
     return {
         "id": f"Directory_{uuid.uuid4().hex[:5].upper()}_{uuid.uuid4().hex}",

@@ -85,7 +85,9 @@ def read(access: Access, query: Query, body: bytes) -> Answer:
         if match:
             if not route.roles & access.roles:
                 raise forbidden()
-            result = route.handler(access.tenant.directory, query, match) if query.path != "directoryObjects/getByIds" else _by_ids(access, body)
+            result = (
+                route.handler(access.tenant.directory, query, match) if query.path != "directoryObjects/getByIds" else _by_ids(access, body)
+            )
             return result if isinstance(result, Answer) else Answer(200, result)
     raise GraphError(400, "BadRequest", f"Resource not found for the segment '{query.path.split('/')[0]}'.")
 
@@ -138,9 +140,13 @@ def _offset(query: Query) -> int:
     try:
         offset, made = msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=tuple[int, float])
     except (ValueError, msgspec.DecodeError) as error:
-        raise GraphError(400, "Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request.") from error
+        raise GraphError(
+            400, "Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request."
+        ) from error
     if query.page_token_lifetime is not None and time.time() - made > query.page_token_lifetime:
-        raise GraphError(400, "Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request.")
+        raise GraphError(
+            400, "Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request."
+        )
     return offset
 
 
@@ -186,7 +192,14 @@ def _service_principals(directory: Directory, query: Query, _: re.Match[str]) ->
         "owners": lambda row: _owners(directory, row["id"]),
         "memberOf": lambda row: [],
     }
-    bare = Query(query.version, query.path, {k: v for k, v in query.parameters.items() if k != "$select"}, query.url, query.eventual, query.page_token_lifetime)
+    bare = Query(
+        query.version,
+        query.path,
+        {k: v for k, v in query.parameters.items() if k != "$select"},
+        query.url,
+        query.eventual,
+        query.page_token_lifetime,
+    )
     answer = page(bare, rows, lambda row: _expanded(directory, query, _public(row, query), allowed), largest=EXPANDED_PAGE)
     if "@odata.nextLink" in answer:
         answer["@odata.nextLink"] = next_link(query, _offset(query) + len(answer["value"]))
@@ -238,7 +251,14 @@ def _applications(directory: Directory, query: Query, _: re.Match[str]) -> Row:
         "owners": lambda row: _owners(directory, row["id"]),
         "federatedIdentityCredentials": lambda row: directory.federated.get(row["id"], []),
     }
-    bare = Query(query.version, query.path, {k: v for k, v in query.parameters.items() if k != "$select"}, query.url, query.eventual, query.page_token_lifetime)
+    bare = Query(
+        query.version,
+        query.path,
+        {k: v for k, v in query.parameters.items() if k != "$select"},
+        query.url,
+        query.eventual,
+        query.page_token_lifetime,
+    )
     answer = page(bare, rows, lambda row: _expanded(directory, query, row, allowed), largest=EXPANDED_PAGE)
     if "@odata.nextLink" in answer:
         answer["@odata.nextLink"] = next_link(query, _offset(query) + len(answer["value"]))
@@ -265,7 +285,14 @@ def _grants(directory: Directory, query: Query, _: re.Match[str]) -> Row:
         if unknown := wanted.keys() - {"clientId", "principalId", "resourceId", "consentType"}:
             raise unsupported(f"Filter on {', '.join(unknown)} is not supported.")
         grants = [grant for grant in grants if all(grant.render()[name] == value for name, value in wanted.items())]
-        query = Query(query.version, query.path, {k: v for k, v in query.parameters.items() if k != "$filter"}, query.url, query.eventual, query.page_token_lifetime)
+        query = Query(
+            query.version,
+            query.path,
+            {k: v for k, v in query.parameters.items() if k != "$filter"},
+            query.url,
+            query.eventual,
+            query.page_token_lifetime,
+        )
     return page(query, grants, lambda grant: grant.render())
 
 
@@ -321,7 +348,9 @@ def _directory_roles(directory: Directory, query: Query, _: re.Match[str]) -> Ro
     return {"@odata.context": "", "value": directory.directory_roles}
 
 
-@_route("policies/(?P<name>authorizationPolicy|adminConsentRequestPolicy|defaultAppManagementPolicy|permissionGrantPolicies)", "Policy.Read.All")
+@_route(
+    "policies/(?P<name>authorizationPolicy|adminConsentRequestPolicy|defaultAppManagementPolicy|permissionGrantPolicies)", "Policy.Read.All"
+)
 def _policy(directory: Directory, query: Query, match: re.Match[str]) -> Row:
     value = directory.policies[match["name"]]
     return page(query, value, lambda row: row) if isinstance(value, list) else value
@@ -352,7 +381,9 @@ def _activities(directory: Directory, query: Query, match: re.Match[str]) -> Row
 
 @_route("identityProtection/riskyServicePrincipals", "IdentityRiskyServicePrincipal.Read.All")
 def _risky(directory: Directory, query: Query, _: re.Match[str]) -> Row:
-    raise GraphError(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", "Neither tenant is B2C or tenant doesn't have premium license")
+    raise GraphError(
+        403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", "Neither tenant is B2C or tenant doesn't have premium license"
+    )
 
 
 @_route(r"tenantRelationships/findTenantInformationByTenantId\(tenantId='(?P<id>[^']+)'\)", "CrossTenantInformation.ReadBasic.All")

@@ -30,7 +30,9 @@ def changes(directory: Directory, query: Query, collection: str, rows: dict[str,
         start, _ = _read(query, token)
         newest: dict[str, bool] = {object_id: present for name, object_id, present in directory.feed[start:] if name == collection}
         values = [
-            odata.project(_render(rows[object_id]), query.select) if present and object_id in rows else {"id": object_id, "@removed": {"reason": "deleted"}}
+            odata.project(_render(rows[object_id]), query.select)
+            if present and object_id in rows
+            else {"id": object_id, "@removed": {"reason": "deleted"}}
             for object_id, present in newest.items()
         ]
         return {"value": values, "@odata.deltaLink": _link(query, "$deltatoken", [len(directory.feed), time.time()])}

@@ -130,7 +130,10 @@ class Directory:
         A second consent widens the first and writes the Remove and Add pair of incremental consent.
         """
         kind = "Principal" if principal_id else "AllPrincipals"
-        old = next((g for g in self.grants.values() if (g.client_id, g.resource_id, g.principal_id) == (client_id, resource_id, principal_id)), None)
+        old = next(
+            (g for g in self.grants.values() if (g.client_id, g.resource_id, g.principal_id) == (client_id, resource_id, principal_id)),
+            None,
+        )
         new = Grant(old.id if old else uuid.uuid4().hex + uuid.uuid4().hex[:11], client_id, kind, principal_id, resource_id, scope)
         self.grants[new.id] = new
         self.touch("oauth2PermissionGrants", new.id)

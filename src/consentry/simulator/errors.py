@@ -20,7 +20,11 @@ class GraphError(Exception):
     def body(self, client_request_id: str | None) -> dict[str, Any]:
         """The envelope of reference page "Microsoft Graph error responses and resource types"."""
         request_id = str(uuid.uuid4())
-        inner = {"date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"), "request-id": request_id, "client-request-id": client_request_id or request_id}
+        inner = {
+            "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+            "request-id": request_id,
+            "client-request-id": client_request_id or request_id,
+        }
         return {"error": {"code": self.code, "message": self.message, "innerError": inner}}
 
 
@@ -32,7 +36,9 @@ def forbidden() -> GraphError:
 def not_found(object_id: str) -> GraphError:
     """404 for an object that is not there, or not yet."""
     return GraphError(
-        404, "Request_ResourceNotFound", f"Resource '{object_id}' does not exist or one of its queried reference-property objects are not present."
+        404,
+        "Request_ResourceNotFound",
+        f"Resource '{object_id}' does not exist or one of its queried reference-property objects are not present.",
     )
 
 

@@ -7,7 +7,6 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
@@ -79,11 +78,13 @@ class Graph:
         self.weather.strike()
         slow = query.path.startswith(("auditLogs/", "reports/"))
         cost = collections.cost(query)
-        budget = self.budgets.setdefault(
-            (access.tenant.tenant_id, access.client_id), Budget(units_for(len(access.tenant.directory.users)))
-        )
+        budget = self.budgets.setdefault((access.tenant.tenant_id, access.client_id), Budget(units_for(len(access.tenant.directory.users))))
         share = budget.charge(cost, slow=slow)
-        answer = collections.read(access, query, body) if method == "GET" or query.path.endswith("getByIds") else writes.write(access, method, query, body)
+        answer = (
+            collections.read(access, query, body)
+            if method == "GET" or query.path.endswith("getByIds")
+            else writes.write(access, method, query, body)
+        )
         answer.headers.setdefault("x-ms-resource-unit", str(cost))
         if share > 0.8:
             answer.headers["x-ms-throttle-limit-percentage"] = f"{share:.1f}"
@@ -113,9 +114,18 @@ class Graph:
                 )
             except GraphError as error:
                 answer = Answer(error.status, error.body(None), error.headers)
-            responses.append({"id": item["id"], "status": answer.status, "headers": {"Content-Type": "application/json", **answer.headers}, "body": answer.body})
+            responses.append(
+                {
+                    "id": item["id"],
+                    "status": answer.status,
+                    "headers": {"Content-Type": "application/json", **answer.headers},
+                    "body": answer.body,
+                }
+            )
         responses.reverse()
-        return web.Response(body=_encoder.encode({"responses": responses}), content_type="application/json", headers={"request-id": str(uuid.uuid4())})
+        return web.Response(
+            body=_encoder.encode({"responses": responses}), content_type="application/json", headers={"request-id": str(uuid.uuid4())}
+        )
 
 
 def add_graph_routes(app: web.Application, *, cloud: Cloud, options: SimulatorOptions, authenticate: Authenticate) -> Graph:
@@ -124,5 +134,3 @@ def add_graph_routes(app: web.Application, *, cloud: Cloud, options: SimulatorOp
     for version in ("v1.0", "beta"):
         app.router.add_route("*", f"/{version}/{{path:.*}}", graph.handle)
     return graph
-
-

@@ -160,7 +160,12 @@ OTHER_RESOURCES = (
         ("Sites.FullControl.All", "Sites.Read.All", "User.Read.All"),
         ("AllSites.Read", "AllSites.FullControl", "MyFiles.Write"),
     ),
-    ("c5393580-f805-4401-95e8-94b7a6ef2fc2", "Office 365 Management APIs", ("ActivityFeed.Read", "ServiceHealth.Read"), ("ActivityFeed.Read",)),
+    (
+        "c5393580-f805-4401-95e8-94b7a6ef2fc2",
+        "Office 365 Management APIs",
+        ("ActivityFeed.Read", "ServiceHealth.Read"),
+        ("ActivityFeed.Read",),
+    ),
     (
         "00000002-0000-0000-c000-000000000000",
         "Windows Azure Active Directory",
@@ -203,7 +208,14 @@ _PHRASES = {
     "AppRoleAssignment.ReadWrite.All": "Manage app permission grants and app role assignments",
     "Application.ReadWrite.All": "Read and write all applications",
 }
-_VERBS = {"Read": "Read", "ReadBasic": "Read basic", "ReadWrite": "Read and write", "Send": "Send", "FullControl": "Have full control of", "Manage": "Manage"}
+_VERBS = {
+    "Read": "Read",
+    "ReadBasic": "Read basic",
+    "ReadWrite": "Read and write",
+    "Send": "Send",
+    "FullControl": "Have full control of",
+    "Manage": "Manage",
+}
 
 
 def phrase(value: str) -> str:

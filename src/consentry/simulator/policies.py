@@ -21,15 +21,32 @@ def organization(tenant_id: str, name: str, domain: str) -> Row:
         "createdDateTime": "2014-03-05T10:11:12Z",
         "verifiedDomains": [
             {"capabilities": "Email, OfficeCommunicationsOnline", "isDefault": True, "isInitial": False, "name": domain, "type": "Managed"},
-            {"capabilities": "Email", "isDefault": False, "isInitial": True, "name": f"{name.lower()}.onmicrosoft.example", "type": "Managed"},
+            {
+                "capabilities": "Email",
+                "isDefault": False,
+                "isInitial": True,
+                "name": f"{name.lower()}.onmicrosoft.example",
+                "type": "Managed",
+            },
         ],
-        "assignedPlans": [{"assignedDateTime": "2023-01-10T08:00:00Z", "capabilityStatus": "Enabled", "service": "exchange", "servicePlanId": "efb87545-963c-4e0d-99df-69c6916d9eb0"}],
+        "assignedPlans": [
+            {
+                "assignedDateTime": "2023-01-10T08:00:00Z",
+                "capabilityStatus": "Enabled",
+                "service": "exchange",
+                "servicePlanId": "efb87545-963c-4e0d-99df-69c6916d9eb0",
+            }
+        ],
     }
 
 
 def skus(tenant_id: str) -> list[Row]:
     """``/subscribedSkus``: Microsoft 365 E3 with Entra ID P1."""
-    plans = [("AAD_PREMIUM", P1_PLAN), ("EXCHANGE_S_ENTERPRISE", "efb87545-963c-4e0d-99df-69c6916d9eb0"), ("TEAMS1", "57ff2da0-773e-42df-b2af-ffb7a2317929")]
+    plans = [
+        ("AAD_PREMIUM", P1_PLAN),
+        ("EXCHANGE_S_ENTERPRISE", "efb87545-963c-4e0d-99df-69c6916d9eb0"),
+        ("TEAMS1", "57ff2da0-773e-42df-b2af-ffb7a2317929"),
+    ]
     return [
         {
             "accountId": tenant_id,
@@ -39,7 +56,10 @@ def skus(tenant_id: str) -> list[Row]:
             "consumedUnits": 1200,
             "id": f"{tenant_id}_{SPE_E3}",
             "prepaidUnits": {"enabled": 2000, "lockedOut": 0, "suspended": 0, "warning": 0},
-            "servicePlans": [{"appliesTo": "User", "provisioningStatus": "Success", "servicePlanId": plan, "servicePlanName": name} for name, plan in plans],
+            "servicePlans": [
+                {"appliesTo": "User", "provisioningStatus": "Success", "servicePlanId": plan, "servicePlanName": name}
+                for name, plan in plans
+            ],
             "skuId": SPE_E3,
             "skuPartNumber": "SPE_E3",
             "subscriptionIds": [],
@@ -62,15 +82,33 @@ def policies() -> Row:
                 "permissionGrantPoliciesAssigned": ["managePermissionGrantsForSelf.microsoft-user-default-legacy"],
             },
         },
-        "adminConsentRequestPolicy": {"isEnabled": True, "notifyReviewers": True, "remindersEnabled": True, "requestDurationInDays": 30, "version": 1, "reviewers": []},
-        "permissionGrantPolicies": [{"id": "microsoft-user-default-legacy", "displayName": "All user consentable permissions", "description": "Legacy"}],
-        "defaultAppManagementPolicy": {"id": "00000000-0000-0000-0000-000000000000", "displayName": "Default app management tenant policy", "isEnabled": False},
+        "adminConsentRequestPolicy": {
+            "isEnabled": True,
+            "notifyReviewers": True,
+            "remindersEnabled": True,
+            "requestDurationInDays": 30,
+            "version": 1,
+            "reviewers": [],
+        },
+        "permissionGrantPolicies": [
+            {"id": "microsoft-user-default-legacy", "displayName": "All user consentable permissions", "description": "Legacy"}
+        ],
+        "defaultAppManagementPolicy": {
+            "id": "00000000-0000-0000-0000-000000000000",
+            "displayName": "Default app management tenant policy",
+            "isEnabled": False,
+        },
     }
 
 
 def roles(new_id: Callable[[], str], admin: str) -> tuple[list[Row], list[Row]]:
     """Directory roles with their definitions' ids, and the assignments: one Global Administrator."""
     template = "62e90394-69f5-4237-9190-012177145e10"
-    role = {"id": str(uuid.uuid5(uuid.UUID(template), "role")), "displayName": "Global Administrator", "description": "Can manage everything.", "roleTemplateId": template}
+    role = {
+        "id": str(uuid.uuid5(uuid.UUID(template), "role")),
+        "displayName": "Global Administrator",
+        "description": "Can manage everything.",
+        "roleTemplateId": template,
+    }
     assignment = {"id": new_id(), "roleDefinitionId": template, "principalId": admin, "directoryScopeId": "/"}
     return [role], [assignment]

@@ -26,7 +26,9 @@ def add_stories(build: _Builder, others: list[dict[str, Any]]) -> int:
 
 def _consent_phishing_burst(build: _Builder) -> None:
     start = build.now - timedelta(days=2)
-    app = build.service_principal("Document Share Viewer", created=start, replyUrls=["https://docs-share-viewer.surge.sh/cb"], publisherName=None)
+    app = build.service_principal(
+        "Document Share Viewer", created=start, replyUrls=["https://docs-share-viewer.surge.sh/cb"], publisherName=None
+    )
     scope = "openid profile offline_access User.Read Mail.Read Files.Read.All"
     users = build.user_ids()
     for number, user_id in enumerate(build.rng.sample(users, k=min(30, len(users)))):
@@ -36,7 +38,9 @@ def _consent_phishing_burst(build: _Builder) -> None:
 
 
 def _rogue_mail_client(build: _Builder) -> None:
-    app = build.service_principal("PERFECTDATA SOFTWARE", appId=ROGUE_MAIL_COPIER, created=build.now - timedelta(days=9), replyUrls=["http://localhost:7823/access/"])
+    app = build.service_principal(
+        "PERFECTDATA SOFTWARE", appId=ROGUE_MAIL_COPIER, created=build.now - timedelta(days=9), replyUrls=["http://localhost:7823/access/"]
+    )
     exchange = build.resources[1]
     build.new_grant(app, "EWS.AccessAsUser.All", build.user_ids()[2], exchange)
     build.new_grant(app, "openid offline_access User.Read", build.user_ids()[2])
@@ -54,7 +58,9 @@ def _credential_on_dormant_app(build: _Builder, others: list[dict[str, Any]]) ->
 
 
 def _impersonation(build: _Builder) -> None:
-    app = build.service_principal("Micr\u043esoft Outl\u043eok Sync", created=build.now - timedelta(days=5), replyUrls=["https://outlook-sync.github.io/login"])
+    app = build.service_principal(
+        "Micr\u043esoft Outl\u043eok Sync", created=build.now - timedelta(days=5), replyUrls=["https://outlook-sync.github.io/login"]
+    )
     for user_id in build.user_ids()[5:9]:
         build.new_grant(app, "openid profile offline_access Mail.ReadWrite Mail.Send MailboxSettings.ReadWrite", user_id)
 

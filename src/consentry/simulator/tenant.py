@@ -96,7 +96,13 @@ class _Builder:
             upn = f"{local}_partner.example#EXT#@{self.domain}" if guest else f"{local}@{self.domain}"
             department = self.rng.choice(names.DEPARTMENTS)
             user = User(
-                self.new_id(), f"{first} {last}", upn, department, self.rng.choice(names.TITLES), "Guest" if guest else "Member", self.rng.random() > 0.03
+                self.new_id(),
+                f"{first} {last}",
+                upn,
+                department,
+                self.rng.choice(names.TITLES),
+                "Guest" if guest else "Member",
+                self.rng.random() > 0.03,
             )
             self.directory.users[user.id] = user
             if number < 2:
@@ -150,7 +156,13 @@ class _Builder:
     def add_microsoft(self) -> None:
         def microsoft(app_id: str, name: str, **more: Any) -> Row:
             return self.service_principal(
-                name, appId=app_id, appOwnerOrganizationId=MICROSOFT_TENANT, created=self.days_ago(1500, 2500), tags=[], publisherName="Microsoft Services", **more
+                name,
+                appId=app_id,
+                appOwnerOrganizationId=MICROSOFT_TENANT,
+                created=self.days_ago(1500, 2500),
+                tags=[],
+                publisherName="Microsoft Services",
+                **more,
             )
 
         def role(value: str, role_id: str) -> Row:
@@ -222,7 +234,11 @@ class _Builder:
         )
         row["info"] |= {"privacyStatementUrl": f"https://www.{domain}/privacy", "termsOfServiceUrl": f"https://www.{domain}/terms"}
         if verified:
-            row["verifiedPublisher"] = {"displayName": publisher, "verifiedPublisherId": str(10_000_000 + number), "addedDateTime": stamp(self.days_ago(100, 900))}
+            row["verifiedPublisher"] = {
+                "displayName": publisher,
+                "verifiedPublisherId": str(10_000_000 + number),
+                "addedDateTime": stamp(self.days_ago(100, 900)),
+            }
         if gallery:
             row |= {"applicationTemplateId": self.new_id(), "preferredSingleSignOnMode": "saml", "appRoleAssignmentRequired": True}
             row["tags"] = [*row["tags"], "WindowsAzureActiveDirectoryGalleryApplicationNonPrimaryV1"]
@@ -280,15 +296,23 @@ class _Builder:
 
     def managed_identity(self, number: int) -> None:
         row = self.service_principal(
-            f"vm-{self.rng.choice(('build', 'web', 'data'))}-{number}", appOwnerOrganizationId=None, servicePrincipalType="ManagedIdentity", tags=[]
+            f"vm-{self.rng.choice(('build', 'web', 'data'))}-{number}",
+            appOwnerOrganizationId=None,
+            servicePrincipalType="ManagedIdentity",
+            tags=[],
         )
-        row["alternativeNames"] = ["isExplicit=False", f"/subscriptions/{self.new_id()}/resourcegroups/rg/providers/Microsoft.Compute/virtualMachines/{number}"]
+        row["alternativeNames"] = [
+            "isExplicit=False",
+            f"/subscriptions/{self.new_id()}/resourcegroups/rg/providers/Microsoft.Compute/virtualMachines/{number}",
+        ]
         row["keyCredentials"] = [self.certificate("CN=managed")]
         if self.rng.random() < 0.3:
             self.assign(row, self.graph, self.roles["User.Read.All"])
 
     def agent_identity(self, number: int) -> None:
-        row = self.service_principal(f"Agent {names.internal_app(self.rng)} {number}", appOwnerOrganizationId=self.tenant_id, servicePrincipalType="ServiceIdentity")
+        row = self.service_principal(
+            f"Agent {names.internal_app(self.rng)} {number}", appOwnerOrganizationId=self.tenant_id, servicePrincipalType="ServiceIdentity"
+        )
         row["@odata.type"] = "#microsoft.graph.agentIdentity"
 
     def secret(self, *, days: int | None = None) -> Row:
@@ -350,7 +374,14 @@ class _Builder:
 
     def add_groups_and_roles(self, others: list[Row]) -> None:
         for department in names.DEPARTMENTS:
-            group = {"id": self.new_id(), "displayName": department, "mail": None, "securityEnabled": True, "groupTypes": [], "description": None}
+            group = {
+                "id": self.new_id(),
+                "displayName": department,
+                "mail": None,
+                "securityEnabled": True,
+                "groupTypes": [],
+                "description": None,
+            }
             self.directory.groups[group["id"]] = group
             for row in self.rng.sample(others, k=min(3, len(others))):
                 self.assign(group, row, NO_ROLE, "Group")
@@ -393,7 +424,12 @@ class _Builder:
 
     def new_grant(self, row: Row, scope: str, user_id: str | None, resource: Row | None = None) -> Grant:
         grant = Grant(
-            f"{self.rng.getrandbits(258):043x}"[:43], row["id"], "Principal" if user_id else "AllPrincipals", user_id, (resource or self.graph)["id"], scope
+            f"{self.rng.getrandbits(258):043x}"[:43],
+            row["id"],
+            "Principal" if user_id else "AllPrincipals",
+            user_id,
+            (resource or self.graph)["id"],
+            scope,
         )
         self.directory.grants[grant.id] = grant
         return grant

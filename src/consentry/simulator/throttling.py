@@ -45,7 +45,12 @@ class Budget:
 
 def too_many(seconds: float) -> GraphError:
     """429 with a fractional ``Retry-After``, as Graph sends it."""
-    return GraphError(429, "TooManyRequests", "Too many requests.", {"Retry-After": f"{max(seconds, 0.1):.3f}", "x-ms-throttle-scope": "Tenant_Application/ReadWrite"})
+    return GraphError(
+        429,
+        "TooManyRequests",
+        "Too many requests.",
+        {"Retry-After": f"{max(seconds, 0.1):.3f}", "x-ms-throttle-scope": "Tenant_Application/ReadWrite"},
+    )
 
 
 def units_for(users: int) -> int:

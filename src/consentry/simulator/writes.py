@@ -32,7 +32,9 @@ def write(access: Access, method: str, query: Query, body: bytes) -> Answer:
         if path == "oauth2PermissionGrants" and method == "POST":
             _need(access, _GRANTS)
             given = _json(body)
-            return Answer(201, directory.grant(given["clientId"], given["resourceId"], given["scope"], principal_id=given.get("principalId")).render())
+            return Answer(
+                201, directory.grant(given["clientId"], given["resourceId"], given["scope"], principal_id=given.get("principalId")).render()
+            )
         if (match := re.match(rf"^servicePrincipals/{_ID}/(appRoleAssignedTo|appRoleAssignments)/([^/]+)$", path)) and method == "DELETE":
             _need(access, _ASSIGN)
             directory.unassign(match[3])
