@@ -374,7 +374,7 @@ class _Builder:
 
     def add_groups_and_roles(self, others: list[Row]) -> None:
         for department in names.DEPARTMENTS:
-            group = {
+            group: Row = {
                 "id": self.new_id(),
                 "displayName": department,
                 "mail": None,
