@@ -141,7 +141,9 @@ def use_setup_link(token: str, *, email: str, name: str, password: str, organisa
     """Make the first owner, once. Raises ``ConsentryError`` for a used, expired or unknown link."""
     link = SetupLink.objects.select_for_update().filter(token_hash=hash_token(token)).first()
     if link is None or link.used_at or link.expires_at <= now() or Person.objects.exists():
-        raise ConsentryError("setup_link_invalid", "This set-up link was used or has expired.", "Start 'consentry up' again: it prints a new one.")
+        raise ConsentryError(
+            "setup_link_invalid", "This set-up link was used or has expired.", "Start 'consentry up' again: it prints a new one."
+        )
     account = default_account()
     if organisation:
         account.name = organisation

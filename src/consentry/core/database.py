@@ -55,7 +55,9 @@ def check(url: str) -> int:
         ) from error
     if version < OLDEST_SERVER:
         raise ConsentryError(
-            "database_too_old", f"The database is PostgreSQL {version // 10000}; 15 or newer is needed.", "Upgrade it, or unset CONSENTRY_DATABASE_URL."
+            "database_too_old",
+            f"The database is PostgreSQL {version // 10000}; 15 or newer is needed.",
+            "Upgrade it, or unset CONSENTRY_DATABASE_URL.",
         )
     return version
 

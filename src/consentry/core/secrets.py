@@ -62,7 +62,9 @@ class SecretBox:
             plain = AESGCM(key).decrypt(blob[start : start + _NONCE_BYTES], blob[start + _NONCE_BYTES :], context.encode())
         except InvalidTag as error:
             raise ConsentryError(
-                "secret_damaged", "A stored secret does not belong to its row or was changed.", "Enter the secret again under Administration."
+                "secret_damaged",
+                "A stored secret does not belong to its row or was changed.",
+                "Enter the secret again under Administration.",
             ) from error
         return Secret(plain.decode())
 
@@ -89,13 +91,13 @@ def keys() -> tuple[bytes, ...]:
             with os.fdopen(handle, "w") as file:
                 file.write(base64.b64encode(randomness.token_bytes(32)).decode() + "\n")
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise ConsentryError(
-                "key_file_open_to_others", f"The key file {path} can be read by other users.", f"Run: chmod 600 {path}"
-            )
+            raise ConsentryError("key_file_open_to_others", f"The key file {path} can be read by other users.", f"Run: chmod 600 {path}")
         loaded = [base64.b64decode(line, validate=True) for line in path.read_text().split()]
     except OSError as error:
         raise ConsentryError(
-            "key_file_unreadable", f"The key file {path} can't be read or made.", "Check its folder's permissions or CONSENTRY_ENCRYPTION_KEY_FILE."
+            "key_file_unreadable",
+            f"The key file {path} can't be read or made.",
+            "Check its folder's permissions or CONSENTRY_ENCRYPTION_KEY_FILE.",
         ) from error
     except ValueError as error:
         raise ConsentryError(

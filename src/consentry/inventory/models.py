@@ -135,9 +135,7 @@ class DelegatedGrant(models.Model):
     granted_by = models.TextField(null=True)
 
     class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["connector", "grant_id"], name="grant_once")
-        ]
+        constraints: ClassVar[list[models.BaseConstraint]] = [models.UniqueConstraint(fields=["connector", "grant_id"], name="grant_once")]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["connector", "client_id", "id"], name="grant_by_client"),
             models.Index(fields=["connector", "principal_id"], name="grant_by_principal"),
@@ -270,9 +268,7 @@ class ConsentEvent(models.Model):
     facts = models.JSONField(default=dict)
 
     class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["connector", "event_id"], name="event_once")
-        ]
+        constraints: ClassVar[list[models.BaseConstraint]] = [models.UniqueConstraint(fields=["connector", "event_id"], name="event_once")]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["connector", "service_principal_id", "-at"], name="event_by_plugin"),
         ]
@@ -287,9 +283,7 @@ class TenantFact(models.Model):
     read_at = models.DateTimeField()
 
     class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["connector", "name"], name="fact_once")
-        ]
+        constraints: ClassVar[list[models.BaseConstraint]] = [models.UniqueConstraint(fields=["connector", "name"], name="fact_once")]
 
 
 class Change(models.Model):

@@ -51,7 +51,9 @@ class ConnectorSelect(forms.Select):
 class IntegrationForm(forms.Form):
     """The panel "New Integration"."""
 
-    saas_application = forms.ChoiceField(label="SaaS application", choices=[("", "Select an application"), ("Microsoft 365", "Microsoft 365")])
+    saas_application = forms.ChoiceField(
+        label="SaaS application", choices=[("", "Select an application"), ("Microsoft 365", "Microsoft 365")]
+    )
     capability = forms.ChoiceField(choices=[("third_party_apps", "3rd Party Apps")], error_messages={"required": "Choose 3rd Party Apps."})
     connector = forms.ChoiceField(
         label="Microsoft Primary Tenant",
@@ -76,7 +78,11 @@ class IntegrationForm(forms.Form):
 def _connector_choice(connector: Connector) -> str:
     if connector.tenant_id is None:
         return f"{connector.name} ({Status.PENDING.label})"
-    return f"{connector.name} ({connector.tenant_name})" if connector.tenant_name and connector.tenant_name != connector.name else connector.name
+    return (
+        f"{connector.name} ({connector.tenant_name})"
+        if connector.tenant_name and connector.tenant_name != connector.name
+        else connector.name
+    )
 
 
 class IntegrationEditForm(forms.Form):
@@ -134,7 +140,12 @@ class RoleForm(forms.Form):
 class TokenForm(forms.Form):
     """A new API token."""
 
-    name = forms.CharField(label="Name", max_length=200, help_text="What uses it, for example the name of a script.", widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    name = forms.CharField(
+        label="Name",
+        max_length=200,
+        help_text="What uses it, for example the name of a script.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
     role = forms.ChoiceField(label="Role", choices=[choice for choice in Role.choices if choice[0] != Role.OWNER], initial=Role.VIEWER)
 
 

@@ -74,4 +74,6 @@ def licence_sign(licence: dict[str, Any]) -> Sign | None:
             "alert-triangle",
             "The tenant lacks Microsoft 365 E3. What only works with it is shown as not licensed; the rest works.",
         )
-    return Sign("Licence unknown", "wait", "help-circle", "Microsoft did not say which licences the tenant has. It is asked again at the next sync.")
+    return Sign(
+        "Licence unknown", "wait", "help-circle", "Microsoft did not say which licences the tenant has. It is asked again at the next sync."
+    )

@@ -131,7 +131,11 @@ def integration_row(integration: Integration, connector: Connector, activity: Ac
         tenant_hint=connector.tenant_hint,
         status=integration.status,
         status_label=integration.get_status_display(),
-        note="Disconnected: nothing is read" if integration.disconnected_at else "Reading from Microsoft" if running else _note(integration, attempt),
+        note="Disconnected: nothing is read"
+        if integration.disconnected_at
+        else "Reading from Microsoft"
+        if running
+        else _note(integration, attempt),
         live=is_waiting(attempt) or running,
         is_child=True,
         can_authorise=pending and not is_waiting(attempt),

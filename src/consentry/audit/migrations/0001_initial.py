@@ -5,27 +5,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(auto_now_add=True, db_index=True)),
-                ('actor', models.CharField(max_length=320)),
-                ('action', models.CharField(max_length=80)),
-                ('subject', models.CharField(max_length=400)),
-                ('detail', models.JSONField(default=dict)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(auto_now_add=True, db_index=True)),
+                ("actor", models.CharField(max_length=320)),
+                ("action", models.CharField(max_length=80)),
+                ("subject", models.CharField(max_length=400)),
+                ("detail", models.JSONField(default=dict)),
+                ("account", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="accounts.account")),
             ],
             options={
-                'indexes': [models.Index(fields=['account', '-at'], name='audit_account_at')],
+                "indexes": [models.Index(fields=["account", "-at"], name="audit_account_at")],
             },
         ),
     ]

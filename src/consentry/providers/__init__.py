@@ -1,0 +1,1 @@
+"""Code for vendors, one folder each, behind the protocol of ``connect.provider``."""

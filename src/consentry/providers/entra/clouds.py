@@ -1,0 +1,45 @@
+"""Where Microsoft is: its addresses, taken from the environment or those of the global cloud."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from consentry.core.errors import ConsentryError
+
+GLOBAL_LOGIN, GLOBAL_GRAPH = "https://login.microsoftonline.com", "https://graph.microsoft.com"
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Login and Graph addresses without a path, and an extra certificate authority for both."""
+
+    login_url: str
+    graph_url: str
+    ca_file: str | None
+
+    @property
+    def replaced_login(self) -> bool:
+        """True for a proxy, a private endpoint or a double: its discovery document is not asked for."""
+        return self.login_url != GLOBAL_LOGIN
+
+
+def cloud() -> Cloud:
+    """The configured cloud. Raises ``ConsentryError`` for an address that is no origin or is plain http elsewhere than loopback."""
+    return Cloud(
+        _origin("CONSENTRY_MICROSOFT_LOGIN_URL", GLOBAL_LOGIN),
+        _origin("CONSENTRY_MICROSOFT_GRAPH_URL", GLOBAL_GRAPH),
+        os.environ.get("CONSENTRY_MICROSOFT_CA_FILE") or None,
+    )
+
+
+def _origin(name: str, default: str) -> str:
+    text = (os.environ.get(name) or default).rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path:
+        raise ConsentryError("address_invalid", f"{name} is not an address such as {default}.", "Give scheme and host only, without a path.")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ConsentryError("address_insecure", f"{name} is plain http.", "Use https; http is accepted for loopback addresses only.")
+    return text

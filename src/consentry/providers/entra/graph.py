@@ -1,0 +1,246 @@
+"""The one door to Microsoft Graph: paging, batches, retries and throttling. Writes are refused here unless asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from consentry.core.clock import now
+from consentry.core.secrets import Secret
+from consentry.providers.entra.clouds import Cloud
+from consentry.providers.entra.errors import MicrosoftError, Reauthorise, Transient, graph_error
+
+BATCH_SIZE = 20  # learn.microsoft.com/graph/json-batching
+_MOST_TRIES = 8
+_LONGEST_WAIT = 120.0
+_RETRIED = {429, 500, 502, 503, 504}
+_SLOW_REQUESTS, _SLOW_WINDOW = 5, 10.0  # auditLogs and reports: 5 requests per 10 s per app and tenant
+_FAULTS = (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError)
+
+
+class _ErrorBody(msgspec.Struct):
+    code: str | None = None
+    message: str | None = None
+
+
+class _ErrorAnswer(msgspec.Struct):
+    error: _ErrorBody | None = None
+
+
+class _BatchItem(msgspec.Struct):
+    id: str
+    status: int
+    headers: dict[str, str] | None = None
+    body: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _BatchAnswer(msgspec.Struct):
+    responses: list[_BatchItem]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a run cost: it stands in the run's summary."""
+
+    requests: int = 0
+    batched: int = 0
+    throttled: int = 0
+    retried: int = 0
+    resource_units: int = 0
+
+
+@dataclass(slots=True)
+class GraphClient:
+    """Reads of one tenant with one token source. Use as an async context manager, in one event loop."""
+
+    cloud: Cloud
+    token: Callable[..., Awaitable[Secret]]
+    priority: str = "low"
+    max_in_flight: int = 8
+    counters: Counters = field(default_factory=Counters)
+    _session: aiohttp.ClientSession | None = field(default=None, init=False)
+    _gate: asyncio.Semaphore | None = field(default=None, init=False)
+    _slow_lane: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _slow_times: deque[float] = field(default_factory=deque, init=False)
+    _pause_until: float = field(default=0.0, init=False)
+
+    async def __aenter__(self) -> GraphClient:
+        connector = aiohttp.TCPConnector(limit=self.max_in_flight + 2, ssl=_ssl(self.cloud))
+        self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=60))
+        self._gate = asyncio.Semaphore(self.max_in_flight)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def get(self, path: str, *, slow: bool = False, headers: dict[str, str] | None = None) -> bytes:
+        """The body of a path such as ``/v1.0/organization`` or of a next link. Raises ``MicrosoftError``."""
+        if not slow:
+            return await self._send("GET", path, None, headers)
+        async with self._slow_lane:
+            await self._slow_pace()
+            return await self._send("GET", path, None, headers)
+
+    async def post(self, path: str, body: Any) -> bytes:
+        """A read that Graph wants as POST (``getByIds``). Raises ``MicrosoftError``."""
+        return await self._send("POST", path, msgspec.json.encode(body), None)
+
+    async def batch(self, paths: Iterable[str], *, version: str = "v1.0") -> list[bytes | MicrosoftError]:
+        """The bodies of many paths (without version), in their order, twenty to a request; a failed one is its error.
+
+        Throttled items are asked again after their own ``Retry-After``; the outer 200 says nothing about them.
+        """
+        wanted = list(paths)
+        chunks = [list(range(start, min(start + BATCH_SIZE, len(wanted)))) for start in range(0, len(wanted), BATCH_SIZE)]
+        results: list[bytes | MicrosoftError] = [Transient("batch_item_missing", "Microsoft left out an answer.", "It is read again.")] * len(wanted)
+        await asyncio.gather(*(self._batch_chunk(wanted, chunk, results, version) for chunk in chunks))
+        return results
+
+    async def _batch_chunk(self, paths: list[str], chunk: list[int], results: list[bytes | MicrosoftError], version: str) -> None:
+        for attempt in range(_MOST_TRIES):
+            body = {"requests": [{"id": str(index), "method": "GET", "url": paths[index]} for index in chunk]}
+            self.counters.batched += len(chunk)
+            answer = msgspec.json.decode(await self._send("POST", f"/{version}/$batch", msgspec.json.encode(body), None), type=_BatchAnswer)
+            again, wait = [], 0.0
+            for item in answer.responses:
+                index = int(item.id)
+                if item.status < 300:
+                    results[index] = bytes(item.body)
+                    continue
+                results[index] = _failure(item.status, bytes(item.body), "")
+                if item.status in _RETRIED:
+                    self.counters.throttled += item.status == 429
+                    again.append(index)
+                    wait = max(wait, retry_after((item.headers or {}).get("Retry-After"), attempt))
+            if not again:
+                return
+            self.counters.retried += len(again)
+            await asyncio.sleep(wait)
+            chunk = again
+
+    async def _send(self, method: str, path: str, body: bytes | None, extra: dict[str, str] | None) -> bytes:
+        if self._session is None or self._gate is None:
+            raise RuntimeError("GraphClient is used outside of its context")
+        url = self._address(path)
+        fresh = False
+        last: MicrosoftError = Transient("microsoft_unreachable", "Microsoft Graph can't be reached.", "Check the network; it is tried again by itself.")
+        for attempt in range(_MOST_TRIES):
+            headers = {
+                "Authorization": f"Bearer {str.__str__(await self.token(fresh=fresh))}",
+                "Accept": "application/json",
+                "client-request-id": str(uuid.uuid4()),
+                "x-ms-throttle-priority": self.priority,
+                **({"Content-Type": "application/json"} if body is not None else {}),
+                **(extra or {}),
+            }
+            await self._wait_for_pause()
+            self.counters.requests += 1
+            self.counters.retried += attempt > 0
+            try:
+                async with self._gate, self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
+                    content = await response.read()
+                    status, answered = response.status, response.headers
+            except _FAULTS as error:
+                last = Transient(
+                    "microsoft_unreachable",
+                    f"Microsoft Graph at {self.cloud.graph_url} can't be reached ({type(error).__name__}).",
+                    "Check the network, the proxy and CONSENTRY_MICROSOFT_GRAPH_URL; it is tried again by itself.",
+                )
+                await asyncio.sleep(retry_after(None, attempt))
+                continue
+            self.counters.resource_units += _number(answered.get("x-ms-resource-unit"))
+            self._heed(answered.get("x-ms-throttle-limit-percentage"))
+            if status < 300:
+                return content
+            last = _failure(status, content, answered.get("request-id", ""))
+            if status == 401 and not fresh:
+                fresh = True
+                continue
+            if status not in _RETRIED:
+                raise last
+            wait = retry_after(answered.get("Retry-After"), attempt)
+            if status == 429:
+                self.counters.throttled += 1
+                self._pause_until = max(self._pause_until, time.monotonic() + wait)
+            await asyncio.sleep(wait)
+        raise last
+
+    def _address(self, path: str) -> str:
+        if path.startswith("/"):
+            return self.cloud.graph_url + path
+        ours, theirs = urlsplit(self.cloud.graph_url), urlsplit(path)
+        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
+            raise Reauthorise("foreign_link", "Microsoft Graph sent a link to another host.", "Check CONSENTRY_MICROSOFT_GRAPH_URL and the proxy.")
+        return path
+
+    def _heed(self, percentage: str | None) -> None:
+        # 0.8 to 1.8 of the limit: slow down before Graph does it for us
+        try:
+            share = float(percentage or 0)
+        except ValueError:
+            return
+        if share >= 0.8:
+            self._pause_until = max(self._pause_until, time.monotonic() + min(5.0, share))
+
+    async def _wait_for_pause(self) -> None:
+        while (remaining := self._pause_until - time.monotonic()) > 0:
+            await asyncio.sleep(remaining)
+
+    async def _slow_pace(self) -> None:
+        moment = time.monotonic()
+        while self._slow_times and self._slow_times[0] < moment - _SLOW_WINDOW:
+            self._slow_times.popleft()
+        if len(self._slow_times) >= _SLOW_REQUESTS:
+            await asyncio.sleep(self._slow_times[0] + _SLOW_WINDOW - moment)
+            self._slow_times.popleft()
+        self._slow_times.append(time.monotonic())
+
+
+def retry_after(header: str | None, attempt: int) -> float:
+    """Seconds to wait: the header (whole, fractional or a date), else exponential with jitter; never more than two minutes."""
+    seconds = None
+    if header:
+        try:
+            seconds = float(header)
+        except ValueError:
+            try:
+                seconds = (parsedate_to_datetime(header) - now()).total_seconds()
+            except (TypeError, ValueError):
+                seconds = None
+    if seconds is None or not seconds >= 0:
+        seconds = 0.5 * 2**attempt * random.uniform(0.7, 1.3)  # noqa: S311  # jitter
+    return min(seconds, _LONGEST_WAIT)
+
+
+def _failure(status: int, content: bytes, request_id: str) -> MicrosoftError:
+    try:
+        error = msgspec.json.decode(content, type=_ErrorAnswer).error or _ErrorBody()
+    except msgspec.MsgspecError:
+        error = _ErrorBody()
+    return graph_error(status, error.code or "", error.message or "", request_id)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 0
+
+
+def _ssl(cloud: Cloud) -> Any:
+    if cloud.ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    context.load_verify_locations(cloud.ca_file)
+    return context
