@@ -94,6 +94,12 @@ def add_person(account: Account, email: str, *, role: str, actor: str, name: str
     return person, chosen
 
 
+def ensure_person(email: str, *, name: str, password: str) -> None:
+    """An owner with this address and password in the default account, made when missing."""
+    if not Person.objects.filter(email=email).exists():
+        add_person(default_account(), email, role=Role.OWNER, actor="demo", name=name, password=password)
+
+
 @transaction.atomic
 def change_role(person: Person, role: str, *, actor: str) -> None:
     """Give ``person`` another role. Raises ``ConsentryError`` when it would leave the account without an owner."""

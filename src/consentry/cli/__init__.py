@@ -1,7 +1,7 @@
 """The command line: parse, call a service or a query, print.
 
 Every command module has ``register(root)``. Only the module of the command that was typed is imported, so that
-``consentry doctor`` and ``--help`` work where nothing else does.
+``consentry doctor`` and ``--help`` work where nothing else does. Modules that use tables are imported after Django is configured.
 """
 
 from __future__ import annotations
@@ -12,32 +12,44 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
 from consentry import __version__
-from consentry.core import paths
+from consentry.core import boot, paths
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.core.hostile import display_text
+from consentry.flow import wire
+
+
+
+class Command(NamedTuple):
+    """Where a command lives, its line in ``--help``, and whether its module needs Django to be configured."""
+
+    module: str
+    help: str
+    needs_django: bool = True
+
 
 COMMANDS = {
-    "up": "consentry.cli.up",
-    "demo": "consentry.cli.demo",
-    "web": "consentry.cli.parts",
-    "worker": "consentry.cli.parts",
-    "migrate": "consentry.cli.parts",
-    "doctor": "consentry.cli.doctor",
-    "backup": "consentry.cli.backup",
-    "restore": "consentry.cli.backup",
-    "connect": "consentry.cli.connect",
-    "integrate": "consentry.cli.connect",
-    "sync": "consentry.cli.sync",
-    "export": "consentry.cli.export",
-    "user": "consentry.cli.people",
-    "token": "consentry.cli.people",
-    "licence": "consentry.cli.licence",
-    "simulate": "consentry.cli.simulate",
+    "up": Command("consentry.cli.up", "Run the whole console: database, migrations, web, workers and scheduler.", needs_django=False),
+    "demo": Command("consentry.cli.demo", "Try everything without a Microsoft tenant.", needs_django=False),
+    "connect": Command("consentry.cli.connect", "Connect a tenant that has consented already."),
+    "integrate": Command("consentry.cli.connect", "Switch a capability on over a connector."),
+    "sync": Command("consentry.cli.sync", "Read a tenant now."),
+    "export": Command("consentry.cli.export", "Write plugins, grants and more as CSV, JSON or XLSX."),
+    "user": Command("consentry.cli.people", "Add people."),
+    "token": Command("consentry.cli.people", "Make API tokens."),
+    "licence": Command("consentry.cli.licence", "Show, grant or revoke the account's CASB licence."),
+    "doctor": Command("consentry.cli.doctor", "Check everything a person can get wrong.", needs_django=False),
+    "web": Command("consentry.cli.parts", "Serve the console.", needs_django=False),
+    "worker": Command("consentry.cli.parts", "Run queued jobs.", needs_django=False),
+    "migrate": Command("consentry.cli.parts", "Bring the database's tables up to this version.", needs_django=False),
+    "backup": Command("consentry.cli.backup", "Write the database to a file.", needs_django=False),
+    "restore": Command("consentry.cli.backup", "Replace the database by a backup.", needs_django=False),
+    "simulate": Command("consentry.cli.simulate", "Doubles of vendors, for trying and testing.", needs_django=False),
 }
 DONE, FAILED, WRONG_USE, INCOMPLETE = 0, 1, 2, 3
 
@@ -58,10 +70,19 @@ def build(command: str | None) -> typer.Typer:
             typer.echo(__version__)
             raise typer.Exit(DONE)
 
-    modules = {COMMANDS[command]} if command in COMMANDS else set(COMMANDS.values())
-    for name in sorted(modules):
-        importlib.import_module(name).register(root)
+    if command not in COMMANDS:
+        for name, entry in COMMANDS.items():
+            root.command(name, help=entry.help)(_listed_only)
+        return root
+    if COMMANDS[command].needs_django:
+        boot.setup(asks_for_help="--help" in sys.argv)
+        wire()
+    importlib.import_module(COMMANDS[command].module).register(root)
     return root
+
+
+def _listed_only() -> None:
+    """A line of ``--help``; the real command is imported when it is typed first."""
 
 
 def say(message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import secrets
@@ -14,8 +15,6 @@ from typing import Any
 
 import typer
 
-from consentry.accounts import services as accounts
-from consentry.accounts.models import Person, Role
 from consentry.cli import say
 from consentry.cli.up import Child, run
 from consentry.core import paths
@@ -58,9 +57,8 @@ def demo(
     }
 
     def announce(address: str) -> None:
-        if not Person.objects.filter(email=EMAIL).exists():
-            account = accounts.default_account()
-            accounts.add_person(account, EMAIL, role=Role.OWNER, actor="demo", name="Demo owner", password=settings["password"])
+        accounts = importlib.import_module("consentry.accounts.services")  # needs Django, which run() has configured
+        accounts.ensure_person(EMAIL, name="Demo owner", password=settings["password"])
         say("")
         say(f"  Consentry           {address}")
         say(f"  User                {EMAIL}")

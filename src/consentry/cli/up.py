@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -15,7 +16,6 @@ from urllib.request import urlopen
 import typer
 from django.core.management import call_command
 
-from consentry.accounts import services as accounts
 from consentry.cli import say
 from consentry.cli.parts import require_free_port
 from consentry.core import boot, database, parent
@@ -41,7 +41,7 @@ def up(
 
 def _invite(address: str) -> None:
     say(f"Consentry is ready at {address}")
-    token = accounts.make_setup_link()
+    token = importlib.import_module("consentry.accounts.services").make_setup_link()
     if token:
         say(f"First start. Make your account here (the link works once, for a day): {address}/setup/{token}/")
 

