@@ -7,6 +7,7 @@ from consentry.core.events import Step, register
 STEPS = (
     Step(after="connect:attempt:returned", run="connect.verify_attempt", why="the redirect's word is tried, never trusted"),
     Step(after="connect:integration:connected", run="sync.start", why="people want to see their plugins at once"),
+    Step(after="sync:run:queued", run="sync.run", why="a run is work for any worker"),
     Step(after="sync:run:merged", run="risk.rescore", why="facts changed"),
 )
 

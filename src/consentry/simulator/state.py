@@ -44,6 +44,7 @@ class Consent:
     granted_at: float  # POSIX seconds
     roles_visible_at: float  # tokens carry no roles before this moment: consent spreads slowly
     roles: list[str] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)  # of these, the roles that tokens carried before: they stay visible
 
 
 @dataclass(slots=True)
