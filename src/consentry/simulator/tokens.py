@@ -1,11 +1,10 @@
 """The token endpoint: client credentials by secret or certificate, errors with Microsoft's codes, tokens without roles.
 
-Sources: learn.microsoft.com/entra/identity-platform, v2-oauth2-client-creds-grant-flow, certificate-credentials, reference-error-codes.
+Sources: learn.microsoft.com/entra/identity-platform, v2-oauth2-client-creds-grant-flow and reference-error-codes.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import time
 import uuid
@@ -14,15 +13,14 @@ from typing import Any
 
 import jwt
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
+from consentry.simulator import assertions, enterprise_apps
 from consentry.simulator.collections import Access
 from consentry.simulator.errors import GraphError
-from consentry.simulator.state import Cloud, Registration
+from consentry.simulator.registrations import is_graph
+from consentry.simulator.state import Cloud, Registration, Tenant
 
 LIFETIME_SECONDS = 3599
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class TokenError(Exception):
@@ -32,10 +30,11 @@ class TokenError(Exception):
         super().__init__(text)
         self.error, self.number, self.text, self.status = error, number, text, status
 
-    def body(self) -> dict[str, Any]:
-        trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
+    def response(self, correlation: str | None = None) -> web.Response:
+        """The answer in the form that reference-error-codes documents."""
+        trace, correlation = str(uuid.uuid4()), correlation or str(uuid.uuid4())
         stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-        return {
+        body = {
             "error": self.error,
             "error_description": f"AADSTS{self.number}: {self.text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}",
             "error_codes": [self.number],
@@ -44,56 +43,63 @@ class TokenError(Exception):
             "correlation_id": correlation,
             "error_uri": f"https://login.microsoftonline.com/error?code={self.number}",
         }
+        headers = {"Cache-Control": "no-store", "x-ms-request-id": trace}
+        if self.status in {429, 503}:
+            headers["Retry-After"] = "1"
+        return web.json_response(body, status=self.status, headers=headers)
 
 
 class Tokens:
-    """Issues and checks the cloud's tokens."""
+    """Issues and checks the cloud's tokens. ``forced`` holds errors that the next requests get, first one first."""
 
     def __init__(self, cloud: Cloud, signing_key: bytes) -> None:
         self.cloud = cloud
         self.key = signing_key
+        self.forced: list[TokenError] = []
 
     async def token(self, request: web.Request) -> web.Response:
         """``POST /{tenant}/oauth2/v2.0/token``."""
         form = {name: str(value) for name, value in (await request.post()).items()}
         try:
-            return web.json_response(self.issue(request.match_info["tenant"], form, str(request.url.origin())))
+            if self.forced:
+                raise self.forced.pop(0)
+            answer = self.issue(request.match_info["tenant"], form, request.host)
         except TokenError as error:
-            return web.json_response(error.body(), status=error.status)
+            return error.response(request.headers.get("client-request-id"))
+        return web.json_response(answer, headers={"Cache-Control": "no-store"})
 
-    def issue(self, tenant_name: str, form: dict[str, str], origin: str) -> dict[str, Any]:
+    def issue(self, tenant_name: str, form: dict[str, str], host: str) -> dict[str, Any]:
         """The token answer. Raises ``TokenError``."""
-        if tenant_name in {"common", "consumers"}:
-            raise TokenError("invalid_request", 9001023, "The grant type is not supported over the /common or /consumers endpoints.")
-        tenant = self.cloud.find_tenant(tenant_name)
-        if tenant is None:
-            raise TokenError("invalid_request", 90002, f"Tenant '{tenant_name}' not found. Check to make sure you have the correct tenant ID.")
-        if form.get("grant_type") != "client_credentials":
+        if "grant_type" not in form:
+            raise TokenError("invalid_request", 900144, "The request body must contain the following parameter: 'grant_type'.")
+        if form["grant_type"] != "client_credentials":
             raise TokenError("unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
-        client_id = form.get("client_id", "")
-        registration = self.cloud.registrations.get(client_id)
-        consent = self.cloud.consents.get((tenant.tenant_id, client_id))
-        if registration is None or consent is None:
+        tenant = self._tenant(tenant_name)
+        registration = self._registration(tenant, form.get("client_id", ""))
+        self._authenticate(registration, form, host, {tenant.tenant_id, *tenant.domains})
+        resource = self._resource(form.get("scope", ""), tenant, host)
+        row = enterprise_apps.find(tenant, registration.client_id) or {}
+        if not row.get("accountEnabled") or row.get("isDisabled"):
             raise TokenError(
-                "unauthorized_client", 700016, f"Application with identifier '{client_id}' was not found in the directory '{tenant.display_name}'."
+                "unauthorized_client", 7000112, f"Application '{registration.client_id}'({registration.display_name}) is disabled."
             )
-        self._authenticate(registration, form, f"{origin}/{tenant_name}/oauth2/v2.0/token")
-        scope = form.get("scope", "")
-        if not scope.endswith("/.default"):
-            raise TokenError("invalid_scope", 1002012, f"The provided value for scope {scope} is not valid.")
-        now = int(time.time())
+        now = time.time()
         claims: dict[str, Any] = {
-            "aud": scope.removesuffix("/.default"),
+            "aud": resource,
             "iss": f"https://sts.windows.net/{tenant.tenant_id}/",
-            "iat": now,
-            "nbf": now - 300,
-            "exp": now + LIFETIME_SECONDS,
-            "appid": client_id,
+            "iat": int(now),
+            "nbf": int(now),
+            "exp": int(now) + LIFETIME_SECONDS,
+            "appid": registration.client_id,
+            "app_displayname": registration.display_name,
+            "oid": row["id"],
             "tid": tenant.tenant_id,
             "idtyp": "app",
+            "ver": "1.0",
+            "uti": uuid.uuid4().hex,
         }
-        if time.time() >= consent.roles_visible_at and consent.roles:
-            claims["roles"] = consent.roles
+        if roles := enterprise_apps.visible_roles(self.cloud, tenant, registration.client_id, now):
+            claims["roles"] = roles
         return {
             "token_type": "Bearer",
             "expires_in": LIFETIME_SECONDS,
@@ -102,63 +108,86 @@ class Tokens:
         }
 
     def access(self, request: web.Request) -> Access:
-        """Who a Graph request comes from. Raises ``GraphError`` 401."""
+        """Who a Graph request comes from. Raises ``GraphError`` 401, also when the app has left the tenant since."""
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not text:
+            raise _unauthenticated("Access token is empty.")
         try:
-            claims = jwt.decode(text if scheme == "Bearer" else "", self.key, algorithms=["HS256"], options={"verify_aud": False})
+            claims = jwt.decode(text, self.key, algorithms=["HS256"], options={"verify_aud": False})
+        except jwt.ExpiredSignatureError as error:
+            raise _unauthenticated("Lifetime validation failed, the token is expired.") from error
         except jwt.PyJWTError as error:
-            raise GraphError(
-                401, "InvalidAuthenticationToken", "Access token validation failure.", {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-            ) from error
-        return Access(self.cloud.tenants[claims["tid"]], claims["appid"], frozenset(claims.get("roles", [])))
+            raise _unauthenticated("Access token validation failure. Invalid token.") from error
+        tenant = self.cloud.tenants.get(claims["tid"])
+        if tenant is None or enterprise_apps.find(tenant, claims["appid"]) is None:
+            raise GraphError(401, "Authorization_IdentityNotFound", "The identity of the calling application could not be established.")
+        return Access(tenant, claims["appid"], frozenset(claims.get("roles", [])))
 
-    def _authenticate(self, registration: Registration, form: dict[str, str], endpoint: str) -> None:
-        if form.get("client_assertion_type") == _ASSERTION:
-            self._check_assertion(registration, form.get("client_assertion", ""), endpoint)
-            return
-        expires = registration.secrets.get(form.get("client_secret", ""))
-        if expires is None:
+    def _tenant(self, name: str) -> Tenant:
+        if name in {"common", "consumers"}:
+            raise TokenError("invalid_request", 9001023, "The grant type is not supported over the /common or /consumers endpoints.")
+        if name == "organizations":
+            raise TokenError("invalid_request", 90130, "Application is not supported over the /common or /consumers endpoints.")
+        tenant = self.cloud.find_tenant(name)
+        if tenant is None:
             raise TokenError(
-                "invalid_client",
-                7000215,
-                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
-                f"not the client secret ID, for a secret added to app '{registration.client_id}'.",
-                401,
+                "invalid_request",
+                90002,
+                f"Tenant '{name}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
             )
-        if expires < time.time():
-            raise TokenError("invalid_client", 7000222, f"The provided client secret keys for app '{registration.client_id}' are expired.", 401)
+        return tenant
 
-    def _check_assertion(self, registration: Registration, assertion: str, endpoint: str) -> None:
-        refusal = TokenError(
-            "invalid_client", 700027, "The certificate with identifier used to sign the client assertion is not registered on application.", 401
-        )
-        try:
-            header = jwt.get_unverified_header(assertion)
-        except jwt.PyJWTError as error:
-            raise TokenError("invalid_client", 50027, "JWT token is invalid or malformed.", 401) from error
-        for pem in registration.certificates_pem:
-            certificate = x509.load_pem_x509_certificate(pem.encode())
-            prints = {_thumbprint(certificate.fingerprint(hashes.SHA256())), _thumbprint(certificate.fingerprint(hashes.SHA1()))}  # noqa: S303  # x5t
-            if header.get("x5t#S256", header.get("x5t")) not in prints:
-                continue
+    def _registration(self, tenant: Tenant, client_id: str) -> Registration:
+        registration = self.cloud.registrations.get(client_id)
+        if registration is None or enterprise_apps.find(tenant, client_id) is None:
+            raise TokenError(
+                "unauthorized_client",
+                700016,
+                f"Application with identifier '{client_id}' was not found in the directory '{tenant.display_name}'. This can happen if "
+                "the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.",
+            )
+        return registration
+
+    @staticmethod
+    def _resource(scope: str, tenant: Tenant, host: str) -> str:
+        resource = scope.removesuffix("/.default")
+        if resource == scope or " " in scope:
+            raise TokenError("invalid_scope", 1002012, f"The provided value for scope {scope} is not valid.")
+        if not is_graph(resource, host):
+            raise TokenError(
+                "invalid_resource",
+                500011,
+                f"The resource principal named {resource} was not found in the tenant named {tenant.display_name}.",
+            )
+        return resource
+
+    @staticmethod
+    def _authenticate(registration: Registration, form: dict[str, str], host: str, tenants: set[str]) -> None:
+        if form.get("client_assertion_type") == assertions.ASSERTION_TYPE:
             try:
-                claims = jwt.decode(assertion, certificate.public_key(), algorithms=["PS256", "RS256"], options={"verify_aud": False})  # type: ignore[arg-type]
-            except jwt.ExpiredSignatureError as error:
-                raise TokenError("invalid_client", 700024, "Client assertion is not within its valid time range.", 401) from error
-            except jwt.PyJWTError as error:
-                raise refusal from error
-            if claims.get("iss") != registration.client_id or claims.get("sub") != registration.client_id or not claims.get("jti"):
-                raise refusal
-            if str(claims.get("aud", "")).split("://")[-1] != endpoint.split("://")[-1]:
-                raise TokenError("invalid_client", 700023, "Client assertion audience claim does not match Realm issuer.", 401)
+                assertions.check(form.get("client_assertion", ""), registration, host=host, tenants=tenants)
+            except assertions.RefusedAssertionError as refused:
+                raise TokenError("invalid_client", refused.number, refused.text, 401) from refused
             return
-        raise refusal
-
-
-def _thumbprint(digest: bytes) -> str:
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        if "client_secret" not in form:
+            text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+            raise TokenError("invalid_client", 7000218, text, 401)
+        expires = registration.secrets.get(form["client_secret"])
+        if expires is None:
+            text = (
+                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, "
+                f"not the client secret ID, for a secret added to app '{registration.client_id}'."
+            )
+            raise TokenError("invalid_client", 7000215, text, 401)
+        if expires <= time.time():
+            text = f"The provided client secret keys for app '{registration.client_id}' are expired."
+            raise TokenError("invalid_client", 7000222, text, 401)
 
 
 def signing_key(seed: int) -> bytes:
     """A key that stays the same over restarts, so that tokens outlive them."""
     return hashlib.sha256(f"consentry simulator {seed}".encode()).digest()
+
+
+def _unauthenticated(text: str) -> GraphError:
+    return GraphError(401, "InvalidAuthenticationToken", text, {"WWW-Authenticate": 'Bearer error="invalid_token"'})

@@ -1,0 +1,82 @@
+"""``consentry sync``: queue a run, and with ``--wait`` stay until it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from datetime import timedelta
+
+import typer
+from django.db import connection
+from procrastinate.contrib.django import app as jobs
+from procrastinate.contrib.django.models import ProcrastinateWorker
+from rich.console import Console
+
+from consentry.cli import DONE, FAILED, INCOMPLETE, say
+from consentry.cli.connect import find_connector
+from consentry.core.clock import now
+from consentry.core.errors import ConsentryError
+from consentry.sync import services
+from consentry.sync.models import CollectionProgress, RunState, SyncRun
+
+_ENDED = {RunState.DONE: DONE, RunState.INCOMPLETE: INCOMPLETE, RunState.FAILED: FAILED}
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.command()(sync)
+
+
+def sync(
+    connector: str = typer.Option(help="Name of the connector."),
+    full: bool = typer.Option(False, "--full", help="Read everything again."),
+    wait: bool = typer.Option(False, "--wait", help="Stay until the run is over."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON document on standard output."),
+) -> None:
+    """Read a tenant now. Exit codes: 0 done, 1 failed, 3 done but incomplete."""
+    integration = find_connector(connector).integrations.select_related("connector__account").first()
+    if integration is None:
+        raise ConsentryError("integration_missing", f"3rd Party Apps is not switched on over {connector}.", "Run 'consentry integrate third-party-apps' first.")
+    services.recover()
+    run = services.start_sync(integration, trigger="command")
+    if wait:
+        if not _worker_alive():
+            threading.Thread(target=_work, daemon=True).start()
+        run = _follow(run.pk)
+    if as_json:
+        print(json.dumps(services.summary(run.pk), ensure_ascii=False))
+    else:
+        say(f"Run {run.pk}: {RunState(run.state).label}.{f' {run.error} {run.remedy} [{run.error_code}]' if run.error else ''}")
+    raise typer.Exit(_ENDED.get(RunState(run.state), DONE))
+
+
+def _worker_alive() -> bool:
+    return ProcrastinateWorker.objects.filter(last_heartbeat__gt=now() - timedelta(seconds=45)).exists()
+
+
+def _work() -> None:
+    """A worker inside this command, for a machine on which none is running. It ends with the command."""
+
+    async def run() -> None:
+        with jobs.replace_connector(jobs.connector.get_worker_connector()) as app:
+            async with app.open_async():
+                await app.run_worker_async(concurrency=2, install_signal_handlers=False, fetch_job_polling_interval=0.2)
+
+    try:
+        asyncio.run(run())
+    finally:
+        connection.close()
+
+
+def _follow(run_id: int) -> SyncRun:
+    console = Console(file=sys.stderr)
+    with console.status("Waiting for a worker") as status:
+        while True:
+            run = services.wait_for(run_id)
+            if run.state in _ENDED:
+                return run
+            parts = CollectionProgress.objects.filter(run_id=run_id, state="reading").values_list("name", "rows")
+            reading = ", ".join(f"{name.replace('_', ' ')} {rows:,}" for name, rows in parts)
+            status.update(f"{RunState(run.state).label}{': ' + reading if reading else ''}")

@@ -1,0 +1,13 @@
+"""Jobs of the risk room; each calls one service."""
+
+from __future__ import annotations
+
+from procrastinate.contrib.django import app
+
+from consentry.risk import services
+
+
+@app.task(name="risk.rescore")
+def rescore(run_id: int) -> None:
+    """Score what a run merged, then close the run."""
+    services.rescore_run(run_id)
