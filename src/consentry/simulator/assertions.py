@@ -1,7 +1,8 @@
 """Client assertions: a certificate's signature instead of a secret, verified in full.
 
 Source: learn.microsoft.com/entra/identity-platform/certificate-credentials. Both forms that msal sends are known: PS256 with
-``x5t#S256`` and the older RS256 with ``x5t``. A repeated ``jti`` is accepted, for msal sends one assertion for minutes.
+``x5t#S256`` and the older RS256 with ``x5t``. msal pads the thumbprint, leaves ``nbf`` out and
+sends one assertion for minutes, so all three are accepted.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def check(assertion: str, registration: Registration, *, host: str, tenants: set
 
 def _claims(assertion: str, key: RSAPublicKey, algorithm: str) -> dict[str, Any]:
     try:
-        options: Any = {"verify_aud": False, "require": ["aud", "exp", "iss", "jti", "nbf", "sub"]}
+        options: Any = {"verify_aud": False, "require": ["aud", "exp", "iss", "jti", "sub"]}
         return jwt.decode(assertion, key, algorithms=[algorithm], options=options, leeway=300)
     except jwt.InvalidSignatureError as error:
         raise _not_registered("Client assertion failed signature validation.") from error
@@ -72,7 +73,7 @@ def _matching(registration: Registration, header: dict[str, Any], algorithm: str
     name, digest = _FORMS[algorithm]
     for pem in registration.certificates_pem:
         certificate = x509.load_pem_x509_certificate(pem.encode())
-        if header.get(name) == base64.urlsafe_b64encode(certificate.fingerprint(digest)).decode().rstrip("="):
+        if str(header.get(name)).rstrip("=") == base64.urlsafe_b64encode(certificate.fingerprint(digest)).decode().rstrip("="):
             yield certificate
 
 
