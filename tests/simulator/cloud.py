@@ -105,7 +105,7 @@ class Browser:
 
     def send(self, **fields: str) -> Browser:
         """Submit the page's form, hidden fields included."""
-        hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', self.page)
+        hidden = re.findall(r'<input type="(?:hidden|text)" name="([^"]+)" value="([^"]*)"', self.page)
         action = re.search(r'<form method="post" action="([^"]+)"', self.page)
         assert action, self.page
         data = {**{name: unescape(value) for name, value in hidden}, **fields}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,14 +126,15 @@ def test_same_seed_gives_the_same_cloud_and_tenants_differ() -> None:
 
 
 def test_serve_says_when_it_is_ready_and_stops_on_a_signal() -> None:
-    seen: list[int] = []
-
-    def ready(info: dict[str, str]) -> None:
-        def ask_and_stop() -> None:
-            seen.append(requests.get(f"{info['login_url']}/_simulator/style.css", timeout=5).status_code)
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        threading.Thread(target=ask_and_stop, daemon=True).start()
-
-    server.serve(SimulatorOptions(plugins=2, users=12), on_ready=ready)
-    assert seen == [200]
+    program = (
+        "import json; from consentry.simulator.options import SimulatorOptions; from consentry.simulator.server import serve;"
+        "serve(SimulatorOptions(plugins=2, users=12), on_ready=lambda info: print(json.dumps(info), flush=True))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        info = json.loads(process.stdout.readline())
+        assert requests.get(f"{info['login_url']}/_simulator/stats", timeout=5).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert process.stdout.read() + process.stderr.read() == ""
