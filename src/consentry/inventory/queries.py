@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
+
+from consentry.inventory.models import Change, Plugin, Principal
 
 _COUNTS = """
 SELECT
@@ -23,3 +28,117 @@ def counts(connector_id: UUID) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, {"c": connector_id})
         return dict(zip(names, cursor.fetchone(), strict=True))
+
+
+_PERMISSIONS = """
+SELECT kind, resource, value, title, description, level, service, everybody, users, granted_by, since FROM (
+  SELECT 'delegated' AS kind, coalesce(r.name, g.resource_id::text) AS resource, v AS value, coalesce(max(d.title), '') AS title,
+    coalesce(max(d.description), '') AS description, coalesce(max(d.level), 'low') AS level, coalesce(max(d.service), '') AS service,
+    bool_or(g.consent_type = 'AllPrincipals') AS everybody, count(DISTINCT g.principal_id) AS users,
+    max(g.granted_by) FILTER (WHERE g.consent_type = 'AllPrincipals') AS granted_by, coalesce(max(g.granted_at), min(g.first_seen)) AS since,
+    coalesce(max(greatest(d.takeover, d.data)), 0) AS weight
+  FROM inventory_delegatedgrant g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
+  LEFT JOIN inventory_plugin r ON r.connector_id = g.connector_id AND r.service_principal_id = g.resource_id
+  LEFT JOIN inventory_permissiondefinition d ON d.connector_id = g.connector_id AND d.resource_id = g.resource_id AND d.kind = 'delegated' AND d.value = v
+  WHERE g.connector_id = %(c)s AND g.client_id = %(sp)s AND g.removed_at IS NULL AND v <> '' GROUP BY 2, 3
+  UNION ALL
+  SELECT 'application', coalesce(r.name, a.resource_name, a.resource_id::text), coalesce(d.value, a.app_role_id::text), coalesce(d.title, ''),
+    coalesce(d.description, ''), coalesce(d.level, 'low'), coalesce(d.service, ''), true, 0, a.granted_by, coalesce(a.created_at, a.first_seen),
+    coalesce(greatest(d.takeover, d.data), 0)
+  FROM inventory_approleassignment a
+  LEFT JOIN inventory_plugin r ON r.connector_id = a.connector_id AND r.service_principal_id = a.resource_id
+  LEFT JOIN inventory_permissiondefinition d ON d.connector_id = a.connector_id AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
+  WHERE a.connector_id = %(c)s AND a.principal_id = %(sp)s AND a.removed_at IS NULL) x
+ORDER BY weight DESC, kind, value
+"""
+_USERS = """
+SELECT g.principal_id, coalesce(n.name, '') AS name, coalesce(n.mail, n.user_principal_name) AS mail, n.department, n.user_type, n.enabled,
+  array_agg(DISTINCT v) AS scopes, max(g.granted_at) AS granted_at, min(g.first_seen) AS first_seen
+FROM inventory_delegatedgrant g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
+LEFT JOIN inventory_principal n ON n.connector_id = g.connector_id AND n.object_id = g.principal_id
+WHERE g.connector_id = %(c)s AND g.client_id = %(sp)s AND g.removed_at IS NULL AND g.principal_id IS NOT NULL
+GROUP BY g.principal_id, n.name, n.mail, n.user_principal_name, n.department, n.user_type, n.enabled ORDER BY 2, 1
+"""
+_OWNERS = """
+SELECT DISTINCT o.owner_id, coalesce(n.name, '') AS name, coalesce(n.mail, n.user_principal_name) AS mail, n.department
+FROM inventory_owner o LEFT JOIN inventory_principal n ON n.connector_id = o.connector_id AND n.object_id = o.owner_id
+WHERE o.connector_id = %(c)s AND o.service_principal_id = %(sp)s AND o.removed_at IS NULL ORDER BY 2
+"""
+_PEOPLE = """
+SELECT n.object_id, n.name, coalesce(n.mail, n.user_principal_name) AS mail, n.department, n.user_type, count(DISTINCT g.client_id) AS plugins,
+  max(p.risk_score) AS risk, max(c.name) AS connector
+FROM inventory_principal n JOIN connect_connector c ON c.id = n.connector_id
+JOIN inventory_delegatedgrant g ON g.connector_id = n.connector_id AND g.principal_id = n.object_id AND g.removed_at IS NULL
+JOIN inventory_plugin p ON p.connector_id = g.connector_id AND p.service_principal_id = g.client_id AND p.removed_at IS NULL AND p.origin <> 'microsoft'
+WHERE c.account_id = %(account)s AND n.removed_at IS NULL AND (%(q)s = '' OR n.name ILIKE %(like)s OR n.mail ILIKE %(like)s OR n.user_principal_name ILIKE %(like)s)
+GROUP BY n.connector_id, n.object_id, n.name, n.mail, n.user_principal_name, n.department, n.user_type ORDER BY plugins DESC, n.name LIMIT %(limit)s OFFSET %(offset)s
+"""
+_HELD_PERMISSIONS = """
+SELECT value, resource, kind, level, count(DISTINCT plugin) AS plugins FROM (
+  SELECT v AS value, coalesce(r.name, '') AS resource, 'delegated' AS kind, coalesce(d.level, 'low') AS level, p.id AS plugin, coalesce(greatest(d.takeover, d.data), 0) AS weight
+  FROM (SELECT DISTINCT connector_id, client_id, resource_id, scope_set_id FROM inventory_delegatedgrant WHERE removed_at IS NULL) g
+  JOIN connect_connector c ON c.id = g.connector_id AND c.account_id = %(account)s
+  JOIN inventory_plugin p ON p.connector_id = g.connector_id AND p.service_principal_id = g.client_id AND p.removed_at IS NULL AND p.origin <> 'microsoft'
+  JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
+  LEFT JOIN inventory_plugin r ON r.connector_id = g.connector_id AND r.service_principal_id = g.resource_id
+  LEFT JOIN inventory_permissiondefinition d ON d.connector_id = g.connector_id AND d.resource_id = g.resource_id AND d.kind = 'delegated' AND d.value = v
+  WHERE v <> ''
+  UNION ALL
+  SELECT coalesce(d.value, a.app_role_id::text), coalesce(r.name, ''), 'application', coalesce(d.level, 'low'), p.id, coalesce(greatest(d.takeover, d.data), 0)
+  FROM inventory_approleassignment a JOIN connect_connector c ON c.id = a.connector_id AND c.account_id = %(account)s
+  JOIN inventory_plugin p ON p.connector_id = a.connector_id AND p.service_principal_id = a.principal_id AND p.removed_at IS NULL AND p.origin <> 'microsoft'
+  LEFT JOIN inventory_plugin r ON r.connector_id = a.connector_id AND r.service_principal_id = a.resource_id
+  LEFT JOIN inventory_permissiondefinition d ON d.connector_id = a.connector_id AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
+  WHERE a.removed_at IS NULL) x
+WHERE %(q)s = '' OR value ILIKE %(like)s
+GROUP BY value, resource, kind, level ORDER BY max(weight) DESC, plugins DESC, value LIMIT %(limit)s OFFSET %(offset)s
+"""
+
+
+def _rows(statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def plugin_permissions(plugin: Plugin) -> list[dict[str, Any]]:
+    """What a plugin may do, the strongest first."""
+    return _rows(_PERMISSIONS, {"c": plugin.connector_id, "sp": plugin.service_principal_id})
+
+
+def plugin_users(plugin: Plugin) -> list[dict[str, Any]]:
+    """The people with a grant of their own."""
+    return _rows(_USERS, {"c": plugin.connector_id, "sp": plugin.service_principal_id})
+
+
+def plugin_owners(plugin: Plugin) -> list[dict[str, Any]]:
+    """Who owns the service principal or its application."""
+    return _rows(_OWNERS, {"c": plugin.connector_id, "sp": plugin.service_principal_id})
+
+
+def _listed(statement: str, account_id: UUID, q: str, page: int, size: int) -> list[dict[str, Any]]:
+    like = "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    return _rows(statement, {"account": account_id, "q": q, "like": like, "limit": size + 1, "offset": (page - 1) * size})
+
+
+def people(account_id: UUID, *, q: str = "", page: int = 1, size: int = 50) -> list[dict[str, Any]]:
+    """People by the number of plugins they let in; one row more than ``size`` when there is another page."""
+    return _listed(_PEOPLE, account_id, q, page, size)
+
+
+def held_permissions(account_id: UUID, *, q: str = "", page: int = 1, size: int = 50) -> list[dict[str, Any]]:
+    """Permissions that plugins hold, the strongest first; one row more than ``size`` when there is another page."""
+    return _listed(_HELD_PERMISSIONS, account_id, q, page, size)
+
+
+def changes(account_id: UUID, *, plugin: Plugin | None = None) -> QuerySet[Change]:
+    """Changes, newest first."""
+    rows = Change.objects.filter(connector__account_id=account_id).select_related("plugin").order_by("-id")
+    return rows.filter(plugin=plugin) if plugin else rows
+
+
+def names_of(connector_ids: Iterable[UUID], object_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Display names of directory objects, for sentences."""
+    found = Principal.objects.filter(connector_id__in=list(connector_ids), object_id__in=list(object_ids))
+    return {row.object_id: row.user_principal_name or row.name for row in found}

@@ -1,0 +1,41 @@
+"""Changes as sentences that a person can read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SENTENCES = {
+    "plugin_added": "was first seen",
+    "plugin_removed": "was removed from the tenant",
+    "plugin_returned": "came back",
+    "plugin_renamed": "was renamed from {before} to {after}",
+    "publisher_changed": "changed its publisher from {before} to {after}",
+    "publisher_verification_changed": "changed its publisher verification from {before} to {after}",
+    "plugin_enabled_changed": "changed from enabled={before} to enabled={after}",
+    "disabled_by_microsoft_changed": "has a new verdict of Microsoft: {after}",
+    "reply_urls_changed": "changed its reply URLs from {before} to {after}",
+    "grant_added": "gained {after} on {subject} for {who}",
+    "grant_removed": "lost {before} on {subject} for {who}",
+    "grant_changed": "now has {after} on {subject} for {who}, before {before}",
+    "permission_added": "gained the application permission {after} on {subject}",
+    "permission_removed": "lost the application permission {before} on {subject}",
+    "credential_added": "has a new credential {subject}",
+    "credential_removed": "no longer has the credential {subject}",
+    "owner_added": "has a new owner",
+    "owner_removed": "lost an owner",
+    "consent_policy_changed": "The tenant's {subject} changed",
+}
+
+
+def sentence(kind: str, *, subject: str, before: Any, after: Any, who: str | None) -> str:
+    """What happened, to follow the plugin's name. ``who`` None means everybody."""
+    words = {"subject": subject, "before": _plain(before), "after": _plain(after), "who": who or "everybody"}
+    return _SENTENCES.get(kind, kind.replace("_", " ")).format(**words)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value) or "nothing"
+    return str(value)

@@ -1,0 +1,162 @@
+"""The filters of the Plugins list. They live in the URL; page, API and export read the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from consentry.core.clock import now
+from consentry.inventory.models import DecisionState, DelegatedGrant, Origin, PermissionDefinition, Plugin, Principal, RiskLevel
+
+LABELS = {
+    "q": "Search",
+    "risk": "Risk",
+    "decision": "Decision",
+    "origin": "Origin",
+    "permission": "Permission",
+    "connected_to": "Connected to",
+    "user": "User",
+    "used": "Last used",
+    "publisher_verified": "Publisher",
+    "connector": "Connector",
+    "new_since": "New since",
+}
+USED = {"30d": "In the last 30 days", "unused90d": "Not for 90 days", "unknown": "Unknown", "never": "Never"}
+VERIFIED = {"true": "Verified", "false": "Not verified"}
+NEW = {"7d": "7 days", "30d": "30 days"}
+_CHOICES: dict[str, Mapping[str, str]] = {
+    "risk": dict(RiskLevel.choices),
+    "decision": dict(DecisionState.choices),
+    "origin": dict(Origin.choices),
+    "used": USED,
+    "publisher_verified": VERIFIED,
+    "new_since": NEW,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One filter that is on, and the address without it."""
+
+    label: str
+    value: str
+    without: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginFilter:
+    """Parsed filters: name to the values of which any one suffices. Unknown names and values are left out."""
+
+    values: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def parse(cls, parameters: Mapping[str, list[str]]) -> PluginFilter:
+        """From the lists of a query string; values may be repeated or joined by commas."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name in LABELS:
+            given = parameters.get(name, [])
+            parts = given if name == "q" else [part for text in given for part in text.split(",")]
+            kept = tuple(dict.fromkeys(part.strip() for part in parts if part.strip() and (name not in _CHOICES or part.strip() in _CHOICES[name])))
+            if kept:
+                found[name] = kept
+        return cls(found)
+
+    def query(self, **changes: str | None) -> str:
+        """The query string, with single parameters set or (None) left out."""
+        kept: dict[str, str] = {name: ",".join(values) for name, values in self.values.items()}
+        for name, value in changes.items():
+            kept.pop(name, None)
+            if value is not None:
+                kept[name] = value
+        return urlencode(kept)
+
+    def chips(self) -> list[Chip]:
+        """What is on, for the page."""
+        return [
+            Chip(LABELS[name], ", ".join(_CHOICES.get(name, {}).get(value, value) for value in values), self.query(**{name: None}))
+            for name, values in self.values.items()
+        ]
+
+    def apply(self, account_id: UUID) -> QuerySet[Plugin]:
+        """The account's plugins that match: no removed ones, not Microsoft's own unless asked for, never the console itself."""
+        rows = Plugin.objects.filter(connector__account_id=account_id, removed_at__isnull=True, is_console=False)
+        if Origin.MICROSOFT not in self.values.get("origin", ()):
+            rows = rows.exclude(origin=Origin.MICROSOFT)
+        for name, values in self.values.items():
+            rows = rows.filter(_condition(name, values))
+        return rows
+
+
+def _condition(name: str, values: tuple[str, ...]) -> Q:
+    if name == "q":
+        text = values[0]
+        wanted = Q(name__icontains=text) | Q(publisher__icontains=text)
+        return wanted | Q(app_id=text) if _is_uuid(text) else wanted
+    if name in {"risk", "decision", "origin"}:
+        return Q(**{f"{'risk_level' if name == 'risk' else name}__in": values})
+    if name == "connected_to":
+        return Q(connected_to__overlap=list(values))
+    if name == "connector":
+        return Q(connector__name__in=values) | Q(connector_id__in=[value for value in values if _is_uuid(value)])
+    if name == "publisher_verified":
+        return Q(verified_publisher__in=[value == "true" for value in values])
+    if name == "new_since":
+        return Q(created_at__gte=now() - timedelta(days=max(int(value[:-1]) for value in values)))
+    if name == "used":
+        return _used(values)
+    if name == "permission":
+        return _holds(values)
+    return _used_by(values)
+
+
+def _used(values: tuple[str, ...]) -> Q:
+    condition = Q(pk__in=[])
+    if "30d" in values:
+        condition |= Q(last_used__gte=now() - timedelta(days=30))
+    if "unused90d" in values:
+        condition |= Q(last_used_state="known", last_used__lt=now() - timedelta(days=90))
+    for state in ("unknown", "never"):
+        if state in values:
+            condition |= Q(last_used_state=state)
+    return condition
+
+
+def _holds(values: tuple[str, ...]) -> Q:
+    delegated = DelegatedGrant.objects.filter(
+        connector_id=OuterRef("connector_id"), client_id=OuterRef("service_principal_id"), removed_at__isnull=True, scope_set__values__overlap=list(values)
+    )
+    roles = list(PermissionDefinition.objects.filter(kind="application", value__in=values).values_list("permission_id", flat=True))
+    from_roles = Plugin.objects.none()
+    if roles:
+        from_roles = Plugin.objects.extra(
+            where=[
+                "EXISTS (SELECT 1 FROM inventory_approleassignment a WHERE a.connector_id = inventory_plugin.connector_id"
+                " AND a.principal_id = inventory_plugin.service_principal_id AND a.removed_at IS NULL AND a.app_role_id = ANY(%s::uuid[]))"
+            ],
+            params=[[str(role) for role in roles]],
+        )
+    return Q(Exists(delegated)) | Q(pk__in=from_roles.values("pk"))
+
+
+def _used_by(values: tuple[str, ...]) -> Q:
+    people = Principal.objects.filter(Q(user_principal_name__in=values) | Q(mail__in=values) | Q(object_id__in=[v for v in values if _is_uuid(v)]))
+    grants = DelegatedGrant.objects.filter(
+        connector_id=OuterRef("connector_id"),
+        client_id=OuterRef("service_principal_id"),
+        removed_at__isnull=True,
+        principal_id__in=people.values("object_id"),
+    )
+    return Q(Exists(grants))
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

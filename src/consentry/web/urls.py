@@ -1,0 +1,62 @@
+"""Every address of the console."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from consentry.web import administration, errors, health, integrations, inventory, progress, registrations, setup
+
+_UUID = "<uuid:pk>"
+urlpatterns = [
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
+    path(".well-known/security.txt", health.security_txt),
+    path("setup/<str:token>/", setup.first_start, name="setup"),
+    path("accounts/", include("allauth.urls")),
+    path("", inventory.dashboard, name="dashboard"),
+    path("plugins/", inventory.plugins, name="plugins"),
+    path("plugins/decide/", inventory.decide_many, name="plugins-decide"),
+    path("plugins/export.<str:form>", inventory.export, name="plugins-export"),
+    path(f"plugins/{_UUID}/", inventory.plugin, name="plugin"),
+    path(f"plugins/{_UUID}/decision/", inventory.decide, name="plugin-decide"),
+    path("permissions/", inventory.permissions, name="permissions"),
+    path("people/", inventory.people, name="people"),
+    path("changes/", inventory.changes, name="changes"),
+    path("connect/microsoft/return", integrations.microsoft_return, name="microsoft-return"),
+    path(f"connect/attempts/{_UUID}/", integrations.attempt, name="attempt"),
+    path(f"syncs/{_UUID}/progress", progress.progress, name="sync-progress"),
+    path("integrations/", integrations.index, name="integrations"),
+    path("integrations/table/<str:tab>/", integrations.table, name="integrations-table"),
+    path("integrations/connectors/new/", integrations.connector_new, name="connector-new"),
+    path(f"integrations/connectors/{_UUID}/", integrations.connector, name="connector"),
+    path(f"integrations/connectors/{_UUID}/authorise/", integrations.connector_authorise, name="connector-authorise"),
+    path(f"integrations/connectors/{_UUID}/details/", integrations.connector_details),
+    path(f"integrations/connectors/{_UUID}/edit/", integrations.connector_edit),
+    path(f"integrations/connectors/{_UUID}/disconnect/", integrations.connector_disconnect),
+    path(f"integrations/connectors/{_UUID}/delete/", integrations.connector_delete),
+    path(f"integrations/connectors/{_UUID}/sync/", integrations.connector_sync, name="connector-sync"),
+    path("integrations/new/", integrations.integration_new, name="integration-new"),
+    path(f"integrations/{_UUID}/", integrations.integration, name="integration"),
+    path(f"integrations/{_UUID}/authorise/", integrations.integration_authorise, name="integration-authorise"),
+    path(f"integrations/{_UUID}/details/", integrations.integration_details),
+    path(f"integrations/{_UUID}/edit/", integrations.integration_edit),
+    path(f"integrations/{_UUID}/disconnect/", integrations.integration_disconnect),
+    path(f"integrations/{_UUID}/delete/", integrations.integration_delete),
+    path("administration/registrations/", registrations.index, name="administration-registrations"),
+    path("administration/registrations/<str:role>/", registrations.save, name="administration-registration"),
+    path("administration/registrations/<str:role>/check/", registrations.check, name="administration-registration-check"),
+    path("administration/people/", administration.people, name="administration-people"),
+    path(f"administration/people/{_UUID}/role/", administration.change_role, name="administration-role"),
+    path(f"administration/people/{_UUID}/active/", administration.set_active, name="administration-active"),
+    path(f"administration/people/{_UUID}/link/", administration.new_link, name="administration-link"),
+    path("administration/tokens/", administration.tokens, name="administration-tokens"),
+    path(f"administration/tokens/{_UUID}/revoke/", administration.revoke_token, name="administration-token-revoke"),
+    path("administration/licence/", administration.licence, name="administration-licence"),
+    path("administration/audit/", administration.audit_trail, name="administration-audit"),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error
