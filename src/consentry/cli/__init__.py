@@ -24,7 +24,6 @@ from consentry.core.hostile import display_text
 from consentry.flow import wire
 
 
-
 class Command(NamedTuple):
     """Where a command lives, its line in ``--help``, and whether its module needs Django to be configured."""
 

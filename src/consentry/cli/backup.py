@@ -46,7 +46,7 @@ def restore(
 
 def _run(command: list[str], code: str, **options: object) -> None:
     program = str(POSTGRES_BIN_PATH / command[0])
-    done = subprocess.run([program, *command[1:]], stderr=subprocess.PIPE, check=False, **options)  # type: ignore[call-overload]  # noqa: S603
+    done = subprocess.run([program, *command[1:]], stderr=subprocess.PIPE, check=False, **options)  # type: ignore[call-overload]
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise ConsentryError(

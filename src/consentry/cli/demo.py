@@ -87,7 +87,7 @@ def _remembered(file: Path, **fresh: Any) -> dict[str, Any]:
 def _describe(simulator: list[str]) -> dict[str, str]:
     """What the simulator will print when it is up: the same for the same seed and port."""
     asked = time.monotonic()
-    done = subprocess.run([*simulator, "--describe"], capture_output=True, text=True, check=False)  # noqa: S603  # our own module
+    done = subprocess.run([*simulator, "--describe"], capture_output=True, text=True, check=False)  # our own module
     if done.returncode:
         raise ConsentryError(
             "simulator_failed", f"The simulated Microsoft cloud did not start: {done.stderr.strip()}", "Run 'make demo-reset'."

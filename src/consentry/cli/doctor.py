@@ -88,9 +88,16 @@ def _base_url() -> Finding:
     text = os.environ.get("CONSENTRY_BASE_URL", "http://localhost:8000")
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return Finding("base address", "error", f"CONSENTRY_BASE_URL is {text}, which is no address.", "Give scheme and host, such as https://consentry.example.com.")
+        return Finding(
+            "base address",
+            "error",
+            f"CONSENTRY_BASE_URL is {text}, which is no address.",
+            "Give scheme and host, such as https://consentry.example.com.",
+        )
     if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1"}:
-        return Finding("base address", "error", f"{text} is plain http.", "Microsoft sends browsers back to https addresses only, but for localhost.")
+        return Finding(
+            "base address", "error", f"{text} is plain http.", "Microsoft sends browsers back to https addresses only, but for localhost."
+        )
     return Finding("base address", "ok", f"{text}; register {text.rstrip('/')}/connect/microsoft/return as redirect address")
 
 
@@ -120,7 +127,7 @@ def _registrations() -> Finding:
 
 
 def _text(path: str) -> str:
-    with open(os.path.expanduser(path)) as file:  # noqa: PTH111, PTH123  # the error keeps the name as it was typed
+    with open(os.path.expanduser(path)) as file:  # noqa: PTH111  # the error keeps the name as it was typed
         return file.read()
 
 
@@ -134,11 +141,21 @@ def _microsoft() -> Finding:
         date = error.headers.get("Date")
     except OSError as error:
         reason = getattr(error, "reason", error)
-        return Finding("Microsoft", "warning", f"{place.login_url} can't be reached ({reason}).", "Check the network and the proxy before connecting a tenant.")
+        return Finding(
+            "Microsoft",
+            "warning",
+            f"{place.login_url} can't be reached ({reason}).",
+            "Check the network and the proxy before connecting a tenant.",
+        )
     if date:
         skew = abs(parsedate_to_datetime(date) - now())
         if skew > _MOST_SKEW + timedelta(seconds=time.monotonic() - asked):
-            return Finding("Microsoft", "error", f"This machine's clock is {int(skew.total_seconds())} s off.", "Set it (use network time): Microsoft refuses signed requests.")
+            return Finding(
+                "Microsoft",
+                "error",
+                f"This machine's clock is {int(skew.total_seconds())} s off.",
+                "Set it (use network time): Microsoft refuses signed requests.",
+            )
     return Finding("Microsoft", "ok", f"{place.login_url} answers")
 
 

@@ -12,6 +12,7 @@ from procrastinate.contrib.django import app as jobs
 
 from consentry.core import boot, parent
 from consentry.core.errors import ConsentryError
+from consentry.core.worker import worker_connector
 
 
 def register(root: typer.Typer) -> None:
@@ -54,7 +55,7 @@ def worker(concurrency: int = typer.Option(4, help="Jobs run side by side.")) ->
     """Run queued jobs: syncs, verifications, scoring, schedules. Start as many as you like, on any machine."""
     parent.die_with_it()
     boot.setup()
-    with jobs.replace_connector(jobs.connector.get_worker_connector()) as worker_app:
+    with jobs.replace_connector(worker_connector()) as worker_app:
         worker_app.run_worker(concurrency=concurrency, listen_notify=True, fetch_job_polling_interval=2.0, delete_jobs="successful")
 
 

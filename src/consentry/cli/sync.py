@@ -18,6 +18,7 @@ from consentry.cli import DONE, FAILED, INCOMPLETE, say
 from consentry.cli.connect import find_connector
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
+from consentry.core.worker import worker_connector
 from consentry.sync import services
 from consentry.sync.models import CollectionProgress, RunState, SyncRun
 
@@ -38,7 +39,11 @@ def sync(
     """Read a tenant now. Exit codes: 0 done, 1 failed, 3 done but incomplete."""
     integration = find_connector(connector).integrations.select_related("connector__account").first()
     if integration is None:
-        raise ConsentryError("integration_missing", f"3rd Party Apps is not switched on over {connector}.", "Run 'consentry integrate third-party-apps' first.")
+        raise ConsentryError(
+            "integration_missing",
+            f"3rd Party Apps is not switched on over {connector}.",
+            "Run 'consentry integrate third-party-apps' first.",
+        )
     services.recover()
     run = services.start_sync(integration, trigger="command")
     if wait:
@@ -60,7 +65,7 @@ def _work() -> None:
     """A worker inside this command, for a machine on which none is running. It ends with the command."""
 
     async def run() -> None:
-        with jobs.replace_connector(jobs.connector.get_worker_connector()) as app:
+        with jobs.replace_connector(worker_connector()) as app:
             async with app.open_async():
                 await app.run_worker_async(concurrency=2, install_signal_handlers=False, fetch_job_polling_interval=0.2)
 

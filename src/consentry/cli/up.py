@@ -130,7 +130,7 @@ class ProcessTree:
             say(f"The {child.name} process ended (exit code {code}); it starts again in {delay:.0f} s.")
         if child.process is None and moment >= child.next_start:
             child.started_at = moment
-            child.process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            child.process = subprocess.Popen(  # our own interpreter and module
                 child.command,
                 env={**os.environ, "CONSENTRY_SUPERVISED": "1"},
                 stdin=subprocess.DEVNULL,

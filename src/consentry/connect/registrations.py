@@ -73,15 +73,17 @@ def stored(account: Account, role: str) -> Registration | None:
     return Registration(
         role=role,
         client_id=row.client_id,
-        secret=box.decrypt(row.secret, context=f"connect.registration.secret:{row.pk}") if row.secret else None,
+        secret=box.decrypt(bytes(row.secret), context=f"connect.registration.secret:{row.pk}") if row.secret else None,
         certificate_pem=row.certificate_pem,
-        private_key=box.decrypt(row.private_key, context=f"connect.registration.private_key:{row.pk}") if row.private_key else None,
+        private_key=box.decrypt(bytes(row.private_key), context=f"connect.registration.private_key:{row.pk}") if row.private_key else None,
         tenant_hint=row.tenant_hint,
     )
 
 
 @transaction.atomic
-def save(account: Account, role: str, *, client_id: str, secret: str, certificate_pem: str, private_key: str, tenant_hint: str, actor: str) -> None:
+def save(
+    account: Account, role: str, *, client_id: str, secret: str, certificate_pem: str, private_key: str, tenant_hint: str, actor: str
+) -> None:
     """Keep a registration. An empty secret or key keeps the stored one."""
     row, _ = Stored.objects.get_or_create(account=account, role=role, defaults={"client_id": client_id})
     row.client_id, row.certificate_pem, row.tenant_hint = client_id.strip(), certificate_pem, tenant_hint.strip()
@@ -120,4 +122,6 @@ def _read(path: str) -> str:
     try:
         return Path(path).expanduser().read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConsentryError("certificate_unreadable", f"The file {path} can't be read.", "Check the path and its permissions; PEM text is expected.") from error
+        raise ConsentryError(
+            "certificate_unreadable", f"The file {path} can't be read.", "Check the path and its permissions; PEM text is expected."
+        ) from error

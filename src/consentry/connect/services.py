@@ -45,11 +45,19 @@ def create_integration(connector: Connector, *, description: str = "", actor: st
     Raises ``ConsentryError`` without a CASB licence, over a connector that is not connected, or when it is there already.
     """
     if not accounts.has_casb(connector.account):
-        raise ConsentryError("casb_missing", "Interconnected Apps needs a CASB licence on the account.", "Ask the owner to renew it under Administration > Licence.")
+        raise ConsentryError(
+            "casb_missing",
+            "Interconnected Apps needs a CASB licence on the account.",
+            "Ask the owner to renew it under Administration > Licence.",
+        )
     if connector.tenant_id is None:
-        raise ConsentryError("connector_pending", f"{connector.name} is not authorised yet.", "Finish step 1, the MS Tenant connector, first.")
+        raise ConsentryError(
+            "connector_pending", f"{connector.name} is not authorised yet.", "Finish step 1, the MS Tenant connector, first."
+        )
     if connector.integrations.exists():
-        raise ConsentryError("integration_exists", f"3rd Party Apps is configured for {connector.name} already.", "Open it under Configured Integrations.")
+        raise ConsentryError(
+            "integration_exists", f"3rd Party Apps is configured for {connector.name} already.", "Open it under Configured Integrations."
+        )
     integration = Integration.objects.create(connector=connector, description=description.strip(), created_by=actor)
     audit.record(connector.account_id, actor=actor, action="connect:integration:created", subject=connector.name)
     return integration
@@ -97,10 +105,14 @@ def finish_authorisation(parameters: Mapping[str, str], *, person: Person, sessi
     )
     if attempt is None or bytes(attempt.session_hash) != hash_token(session_key) or attempt.person_id != person.pk:
         raise ConsentryError(
-            "state_unknown", "This answer from Microsoft belongs to no authorisation that was started in this browser.", "Start again under Integrations."
+            "state_unknown",
+            "This answer from Microsoft belongs to no authorisation that was started in this browser.",
+            "Start again under Integrations.",
         )
     if attempt.returned_at or attempt.finished_at:
-        raise ConsentryError("state_used", "This answer from Microsoft was used already or came too late.", "Start again under Integrations.")
+        raise ConsentryError(
+            "state_used", "This answer from Microsoft was used already or came too late.", "Start again under Integrations."
+        )
     attempt.returned_at = now()
     if attempt.expires_at < now():
         _fail(attempt, "state_expired", "The authorisation took longer than 15 minutes.", "Try again.")
@@ -125,7 +137,9 @@ def verify_attempt(attempt_id: UUID) -> bool:
     try:
         if attempt.expected_tenant and attempt.expected_tenant != attempt.claimed_tenant:
             raise ConsentryError(
-                "wrong_tenant", f"The account belongs to another tenant than {connector.tenant_name or connector.name}.", "Try again with an account of that tenant."
+                "wrong_tenant",
+                f"The account belongs to another tenant than {connector.tenant_name or connector.name}.",
+                "Try again with an account of that tenant.",
             )
         found = registrations.required(connector.account, attempt.role)
         proof = provider(connector.vendor).prove_tenant(found, str(attempt.claimed_tenant))
@@ -175,10 +189,16 @@ def integrate_by_credentials(connector: Connector, *, description: str, actor: s
 
 
 @transaction.atomic
-def _apply(connector: Connector, integration: Integration | None, proof: TenantProof, results: list[CapabilityResult], *, actor: str) -> None:
+def _apply(
+    connector: Connector, integration: Integration | None, proof: TenantProof, results: list[CapabilityResult], *, actor: str
+) -> None:
     twin = Connector.objects.filter(account_id=connector.account_id, tenant_id=proof.tenant_id).exclude(pk=connector.pk).first()
     if twin:
-        raise ConsentryError("tenant_connected", f"{proof.name or proof.tenant_id} is connected already, as {twin.name}.", f"Use {twin.name}; one connector serves all Microsoft integrations.")
+        raise ConsentryError(
+            "tenant_connected",
+            f"{proof.name or proof.tenant_id} is connected already, as {twin.name}.",
+            f"Use {twin.name}; one connector serves all Microsoft integrations.",
+        )
     connector.tenant_id, connector.tenant_name = proof.tenant_id, proof.name
     connector.tenant_domain, connector.tenant_domains = proof.default_domain, proof.domains
     connector.licence = proof.licence
@@ -189,7 +209,9 @@ def _apply(connector: Connector, integration: Integration | None, proof: TenantP
             connector.save()
     except IntegrityError as error:
         raise ConsentryError("tenant_connected", "This tenant has just been connected by somebody else.", "Use that connector.") from error
-    audit.record(connector.account_id, actor=actor, action="connect:connector:authorised", subject=connector.name, tenant=str(proof.tenant_id))
+    audit.record(
+        connector.account_id, actor=actor, action="connect:connector:authorised", subject=connector.name, tenant=str(proof.tenant_id)
+    )
     if integration is None:
         return
     for result in results:
@@ -213,7 +235,9 @@ def _fail(attempt: AuthorisationAttempt, code: str, what: str, remedy: str) -> N
     if subject.status == Status.PENDING:
         _set_status(subject, Status.PENDING, code, what, remedy)
         subject.save()
-    audit.record(attempt.connector.account_id, actor="consentry", action="connect:authorisation:failed", subject=attempt.connector.name, code=code)
+    audit.record(
+        attempt.connector.account_id, actor="consentry", action="connect:authorisation:failed", subject=attempt.connector.name, code=code
+    )
 
 
 def expire_attempts(redirect_uri: str) -> int:
@@ -269,10 +293,18 @@ def disconnect(subject: Connector | Integration, *, actor: str) -> None:
     connector = subject if isinstance(subject, Connector) else subject.connector
     for integration in connector.integrations.all() if isinstance(subject, Connector) else [subject]:
         integration.disconnected_at, integration.next_sync_at = now(), None
-        _set_status(integration, Status.PENDING, "disconnected", "It was disconnected: nothing is read, the data is kept.", "Re-authorise it to go on.")
+        _set_status(
+            integration,
+            Status.PENDING,
+            "disconnected",
+            "It was disconnected: nothing is read, the data is kept.",
+            "Re-authorise it to go on.",
+        )
         integration.save()
     if isinstance(subject, Connector):
-        _set_status(subject, Status.PENDING, "disconnected", "It was disconnected: nothing is read, the data is kept.", "Re-authorise it to go on.")
+        _set_status(
+            subject, Status.PENDING, "disconnected", "It was disconnected: nothing is read, the data is kept.", "Re-authorise it to go on."
+        )
         subject.save()
     audit.record(connector.account_id, actor=actor, action="connect:connector:disconnected", subject=connector.name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
 def django_database(url: str) -> dict[str, Any]:
@@ -22,3 +22,15 @@ def django_database(url: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": parameters,
     }
+
+
+def connection_string(settings: dict[str, Any]) -> str:
+    """The libpq string of a Django ``DATABASES`` entry: for connections of our own beside Django's."""
+    given = {
+        "dbname": settings["NAME"],
+        "user": settings["USER"],
+        "password": settings["PASSWORD"],
+        "host": settings["HOST"],
+        "port": settings["PORT"],
+    }
+    return make_conninfo(**{name: value for name, value in given.items() if value})

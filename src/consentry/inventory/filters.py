@@ -61,7 +61,9 @@ class PluginFilter:
         for name in LABELS:
             given = parameters.get(name, [])
             parts = given if name == "q" else [part for text in given for part in text.split(",")]
-            kept = tuple(dict.fromkeys(part.strip() for part in parts if part.strip() and (name not in _CHOICES or part.strip() in _CHOICES[name])))
+            kept = tuple(
+                dict.fromkeys(part.strip() for part in parts if part.strip() and (name not in _CHOICES or part.strip() in _CHOICES[name]))
+            )
             if kept:
                 found[name] = kept
         return cls(found)
@@ -128,7 +130,10 @@ def _used(values: tuple[str, ...]) -> Q:
 
 def _holds(values: tuple[str, ...]) -> Q:
     delegated = DelegatedGrant.objects.filter(
-        connector_id=OuterRef("connector_id"), client_id=OuterRef("service_principal_id"), removed_at__isnull=True, scope_set__values__overlap=list(values)
+        connector_id=OuterRef("connector_id"),
+        client_id=OuterRef("service_principal_id"),
+        removed_at__isnull=True,
+        scope_set__values__overlap=list(values),
     )
     roles = list(PermissionDefinition.objects.filter(kind="application", value__in=values).values_list("permission_id", flat=True))
     from_roles = Plugin.objects.none()
@@ -144,7 +149,9 @@ def _holds(values: tuple[str, ...]) -> Q:
 
 
 def _used_by(values: tuple[str, ...]) -> Q:
-    people = Principal.objects.filter(Q(user_principal_name__in=values) | Q(mail__in=values) | Q(object_id__in=[v for v in values if _is_uuid(v)]))
+    people = Principal.objects.filter(
+        Q(user_principal_name__in=values) | Q(mail__in=values) | Q(object_id__in=[v for v in values if _is_uuid(v)])
+    )
     grants = DelegatedGrant.objects.filter(
         connector_id=OuterRef("connector_id"),
         client_id=OuterRef("service_principal_id"),

@@ -88,7 +88,9 @@ KINDS = {
 }
 
 
-def rows(kind: str, account_id: UUID, *, connector: str | None = None, include_microsoft: bool = False, only: UUID | None = None) -> Iterator[dict[str, Any]]:
+def rows(
+    kind: str, account_id: UUID, *, connector: str | None = None, include_microsoft: bool = False, only: UUID | None = None
+) -> Iterator[dict[str, Any]]:
     """Every row of a kind (``KINDS``), JSON-ready, in constant memory. ``only`` limits plugins and grants to one plugin."""
     parameters = {"account": account_id, "connector": connector, "microsoft": include_microsoft or only is not None, "only": only}
     with transaction.atomic(), connection.chunked_cursor() as cursor:
@@ -109,7 +111,10 @@ def _plugin(row: dict[str, Any]) -> dict[str, Any]:
         "score": score,
         "level": level,
         "axes": risk.get("axes", {"takeover": 0, "data": 0, "trust": 0}),
-        "reasons": [{name: reason.get(name) for name in ("signal", "points", "severity", "evidence", "remedy")} for reason in risk.get("reasons", [])],
+        "reasons": [
+            {name: reason.get(name) for name in ("signal", "points", "severity", "evidence", "remedy")}
+            for reason in risk.get("reasons", [])
+        ],
     }
     decided, state = row.pop("decided"), row.pop("decision")
     row["decision"] = decided or {"state": state, "by": None, "at": None, "until": None, "note": ""}

@@ -38,11 +38,17 @@ _TAKEOVER = re.compile(
     r"|group-onpremisessync\S*\.readwrite|policy\.readwrite\.(authenticationmethod|conditionalaccess|permissiongrant)|privileged\S*\.readwrite"
     r"|role(assignmentschedule|eligibilityschedule|managementpolicy)\.readwrite|domain\.readwrite|organization\.readwrite|synchronization\.readwrite"
     r"|entitlementmanagement\.readwrite|administrativeunit\.readwrite|delegatedadminrelationship\.readwrite|signinidentifier\.readwrite"
-    r"|securityidentitiesactions\.readwrite|devicemanagement(configuration|rbac|scripts)\.readwrite|full_access_as_app_never)",
+    r"|securityidentitiesactions\.readwrite|devicemanagement(configuration|rbac|scripts)\.readwrite)",
     re.IGNORECASE,
 )
-_CONTENT = re.compile(r"^(mail\b|mail\.|files|sites|chat|channelmessage|notes|allsites|myfiles|ews|imap|pop|full_access|exchange\.manage|onlinemeetingtranscript|callrecord|calls\.accessmedia|bitlockerkey|eas)", re.IGNORECASE)
-_PERSONAL = re.compile(r"^(calendar|contact|mailboxsettings|smtp|tasks|people|onlinemeeting|user|group|directory|auditlog|security|report|devicemanagement|dataset)", re.IGNORECASE)
+_CONTENT = re.compile(
+    r"^(mail\b|mail\.|files|sites|chat|channelmessage|notes|allsites|myfiles|ews|imap|pop|full_access|exchange\.manage|onlinemeetingtranscript|callrecord|calls\.accessmedia|bitlockerkey|eas)",
+    re.IGNORECASE,
+)
+_PERSONAL = re.compile(
+    r"^(calendar|contact|mailboxsettings|smtp|tasks|people|onlinemeeting|user|group|directory|auditlog|security|report|devicemanagement|dataset)",
+    re.IGNORECASE,
+)
 _OBJECTS = {
     "mail": "mail",
     "files": "files",
@@ -100,7 +106,14 @@ def judge(value: str, *, kind: str, resource_app_id: str = GRAPH) -> Judged:
     service = _RESOURCES.get(resource_app_id.lower()) or next((label for pattern, label in _SERVICES if re.match(pattern, name)), DIRECTORY)
     if name in _HARMLESS:
         data = {"offline_access": 1.0, "user.readbasic.all": 1.5}.get(name, 0.5)
-        return Judged(SIGN_IN if name not in {"user.readbasic.all", "user_impersonation"} else service, 0.0, data, "low", _sentence(value, application), False)
+        return Judged(
+            SIGN_IN if name not in {"user.readbasic.all", "user_impersonation"} else service,
+            0.0,
+            data,
+            "low",
+            _sentence(value, application),
+            False,
+        )
     writes = bool(re.search(r"write|manage|fullcontrol|full_access|send|accessasuser|update|create|delete", name))
     everywhere = "all" in parts or application
     takeover = (10.0 if application else 6.5) if _TAKEOVER.match(name) else 0.0
@@ -114,7 +127,7 @@ def judge(value: str, *, kind: str, resource_app_id: str = GRAPH) -> Judged:
         if "selected" in parts or "appfolder" in parts or "readbasic" in name:
             data = 2.5
     elif _PERSONAL.match(name):
-        data = (4.0 if application else 2.5) + 1.0 * writes + (1.0 if everywhere and not application else 0.0)
+        data = (4.0 if application else 3.0) + 1.0 * writes + (1.0 if everywhere and not application else 0.0)
     else:
         data = (3.0 if application else 2.0) + 1.0 * writes
     data = min(10.0, data)

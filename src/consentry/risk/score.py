@@ -22,7 +22,16 @@ ROGUE_APPS = {
 }
 _LOOKALIKES = str.maketrans("аеіорсухѕԁոһ", "aeiopcyxsdnh")
 _BRANDS = ("microsoft", "outlook", "office 365", "onedrive", "sharepoint")
-_FREE_HOSTS = ("github.io", "surge.sh", "gitlab.io", "powerappsportals.com", "ngrok.io", "ngrok-free.app", "azurewebsites.net", "herokuapp.com")
+_FREE_HOSTS = (
+    "github.io",
+    "surge.sh",
+    "gitlab.io",
+    "powerappsportals.com",
+    "ngrok.io",
+    "ngrok-free.app",
+    "azurewebsites.net",
+    "herokuapp.com",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,29 +139,89 @@ def _power_reasons(facts: Facts, base: float, takeover_leads: bool) -> list[Reas
         return []
     axis = "takeover" if takeover_leads else "data"
     strongest = max(facts.permissions, key=lambda held: (_reach(held, getattr(held.judged, axis)), held.value))
-    who = "the whole organisation" if strongest.kind == "application" or strongest.everybody else f"{strongest.users} {'person' if strongest.users == 1 else 'people'}"
-    origin = {"third_party": "a third party", "own": "your own tenant", "microsoft": "Microsoft"}.get(facts.origin, facts.origin.replace("_", " "))
-    verified = {True: " with a verified publisher", False: " without a verified publisher"}.get(facts.publisher_verified, "") if facts.origin == "third_party" else ""  # type: ignore[call-overload]
+    who = (
+        "the whole organisation"
+        if strongest.kind == "application" or strongest.everybody
+        else f"{strongest.users} {'person' if strongest.users == 1 else 'people'}"
+    )
+    origin = {"third_party": "a third party", "own": "your own tenant", "microsoft": "Microsoft"}.get(
+        facts.origin, facts.origin.replace("_", " ")
+    )
+    verified = ""
+    if facts.origin == "third_party" and facts.publisher_verified is not None:
+        verified = " with a verified publisher" if facts.publisher_verified else " without a verified publisher"
     title = "It could take over the tenant" if takeover_leads else "It could reach data"
     evidence = f"{strongest.value or 'Default access'} on {strongest.resource} for {who}; the app comes from {origin}{verified}."
-    return [Reason("permission_reach", title, base, level_of(base), evidence, "Remove the permission if it is not needed, or limit it to the people who need it.")]
+    return [
+        Reason(
+            "permission_reach",
+            title,
+            base,
+            level_of(base),
+            evidence,
+            "Remove the permission if it is not needed, or limit it to the people who need it.",
+        )
+    ]
 
 
 def _strong_signals(facts: Facts) -> list[Reason]:
     found = []
     if name := ROGUE_APPS.get(facts.app_id.lower()):
-        found.append(Reason("rogue_app", "A known rogue app", 6.0, "critical", f"The app id is that of {name}, which attackers use.", "Find out who uses it and why, then remove it."))
+        found.append(
+            Reason(
+                "rogue_app",
+                "A known rogue app",
+                6.0,
+                "critical",
+                f"The app id is that of {name}, which attackers use.",
+                "Find out who uses it and why, then remove it.",
+            )
+        )
     if facts.disabled_by_microsoft:
-        found.append(Reason("disabled_by_microsoft", "Microsoft disabled it", 5.0, "critical", "Microsoft switched the app off for violating its terms.", "Remove it and look at what it did."))
+        found.append(
+            Reason(
+                "disabled_by_microsoft",
+                "Microsoft disabled it",
+                5.0,
+                "critical",
+                "Microsoft switched the app off for violating its terms.",
+                "Remove it and look at what it did.",
+            )
+        )
     if facts.origin in {"third_party", "unknown"} and _imitates(facts.name):
-        found.append(Reason("impersonation", "The name imitates Microsoft", 4.0, "critical", f"The name reads like a Microsoft product: {facts.name}", "Treat it as phishing until proven otherwise."))
+        found.append(
+            Reason(
+                "impersonation",
+                "The name imitates Microsoft",
+                4.0,
+                "critical",
+                f"The name reads like a Microsoft product: {facts.name}",
+                "Treat it as phishing until proven otherwise.",
+            )
+        )
     if facts.origin == "third_party" and facts.own_credentials:
         found.append(
-            Reason("own_credentials", "Keys on another firm's app", 3.0, "high", f"{facts.own_credentials} secrets or certificates were added in this tenant.", "Remove them unless you know who added them.")
+            Reason(
+                "own_credentials",
+                "Keys on another firm's app",
+                3.0,
+                "high",
+                f"{facts.own_credentials} secrets or certificates were added in this tenant.",
+                "Remove them unless you know who added them.",
+            )
         )
     bad = [url for url in facts.reply_urls if _doubtful(url)] if facts.origin in {"third_party", "unknown"} else []
     if bad:
-        found.append(Reason("reply_urls", "Doubtful reply address", 1.5, "medium", f"{bad[0]} is not the address of a vendor.", "Ask the vendor; look at who consented."))
+        found.append(
+            Reason(
+                "reply_urls",
+                "Doubtful reply address",
+                1.5,
+                "medium",
+                f"{bad[0]} is not the address of a vendor.",
+                "Ask the vendor; look at who consented.",
+            )
+        )
     return found
 
 
@@ -167,4 +236,8 @@ def _doubtful(url: str) -> bool:
     local = lowered.startswith(("http://localhost", "http://127.0.0.1"))
     if local:
         return lowered.rstrip("/").endswith("/access")  # a mark of known campaigns; plain localhost is normal
-    return lowered.startswith("http://") or "*" in lowered or any(lowered.split("/")[2:3] and lowered.split("/")[2].endswith(host) for host in _FREE_HOSTS)
+    return (
+        lowered.startswith("http://")
+        or "*" in lowered
+        or any(lowered.split("/")[2:3] and lowered.split("/")[2].endswith(host) for host in _FREE_HOSTS)
+    )

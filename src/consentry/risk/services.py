@@ -58,7 +58,12 @@ def rescore(connector_id: UUID) -> None:
         cursor.execute(_OWN_KEYS, [connector_id])
         keys = dict(cursor.fetchall())
     # a list, for COPY and the cursor behind the iterator share one connection
-    _write([_scored(plugin, held.get(plugin.service_principal_id, []), keys.get(plugin.service_principal_id, 0)) for plugin in _plugins(connector_id)])
+    _write(
+        [
+            _scored(plugin, held.get(plugin.service_principal_id, []), keys.get(plugin.service_principal_id, 0))
+            for plugin in _plugins(connector_id)
+        ]
+    )
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE inventory_plugin p SET decision = d.state
@@ -69,7 +74,19 @@ def rescore(connector_id: UUID) -> None:
 
 
 def _plugins(connector_id: UUID) -> Iterable[Plugin]:
-    fields = ("id", "service_principal_id", "app_id", "name", "origin", "verified_publisher", "users", "all_users", "reply_urls", "disabled_by_microsoft", "enabled")
+    fields = (
+        "id",
+        "service_principal_id",
+        "app_id",
+        "name",
+        "origin",
+        "verified_publisher",
+        "users",
+        "all_users",
+        "reply_urls",
+        "disabled_by_microsoft",
+        "enabled",
+    )
     return Plugin.objects.filter(connector_id=connector_id, removed_at__isnull=True).only(*fields).iterator(chunk_size=2000)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import connection
 from psycopg import sql
 
 from consentry.connect.models import CapabilityState
 from consentry.connect.provider import Registration
-from consentry.core import boot
+from consentry.core.dsn import connection_string
 from consentry.providers.entra.clouds import cloud
 from consentry.providers.entra.errors import Forbidden, MicrosoftError, NotFound, NotYet, Reauthorise, Unavailable, Unlicensed
 from consentry.providers.entra.graph import Counters, GraphClient
@@ -76,7 +76,7 @@ def fetch(run_id: int, registration: Registration, tenant: str) -> Fetched:
 class _Fetch:
     def __init__(self, run_id: int, registration: Registration, tenant: str) -> None:
         self.run_id = run_id
-        self.url = os.environ[boot.RUNTIME_DATABASE]
+        self.url = connection_string(connection.settings_dict)
         self.tokens = Tokens(cloud(), registration, tenant)
         self.result = Fetched()
         self.states: dict[str, str] = dict.fromkeys(TABLES_OF, "waiting")
@@ -99,12 +99,25 @@ class _Fetch:
         await self._read("service_principals", reader.service_principals)
         if self.failure:
             raise self.failure
-        side_by_side = ("applications", "delegated_grants", "app_role_assignments", "owners", "sign_in_activity", "audit_events", "policies", "licences")
+        side_by_side = (
+            "applications",
+            "delegated_grants",
+            "app_role_assignments",
+            "owners",
+            "sign_in_activity",
+            "audit_events",
+            "policies",
+            "licences",
+        )
         slow = [asyncio.create_task(self._read(name, getattr(reader, name))) for name in ("sign_in_activity", "audit_events")]
-        await asyncio.gather(*(self._read(name, getattr(reader, name)) for name in side_by_side if name not in {"sign_in_activity", "audit_events"}))
+        await asyncio.gather(
+            *(self._read(name, getattr(reader, name)) for name in side_by_side if name not in {"sign_in_activity", "audit_events"})
+        )
         resources, people = await staging.ids(_RESOURCES), await staging.ids(_PEOPLE)
         await asyncio.gather(
-            self._read("permissions", lambda: reader.permissions(resources)), self._read("principals", lambda: reader.principals(people)), *slow
+            self._read("permissions", lambda: reader.permissions(resources)),
+            self._read("principals", lambda: reader.principals(people)),
+            *slow,
         )
 
     async def _read(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -131,8 +144,10 @@ class _Fetch:
         rows: list[tuple[Any, ...]] = [
             (self.run_id, name, state, staging.rows[TABLES_OF[name]], self.reasons.get(name, "")) for name, state in self.states.items()
         ]
-        async with staging._turn, staging.connection.cursor() as cursor:  # noqa: SLF001  # one connection, one user at a time
-            await cursor.execute("UPDATE sync_syncrun SET heartbeat_at = now(), requests = %s WHERE id = %s", (self.result.counters.requests, self.run_id))
+        async with staging._turn, staging.connection.cursor() as cursor:  # one connection, one user at a time
+            await cursor.execute(
+                "UPDATE sync_syncrun SET heartbeat_at = now(), requests = %s WHERE id = %s", (self.result.counters.requests, self.run_id)
+            )
             await cursor.executemany(
                 sql.SQL(
                     "INSERT INTO sync_collectionprogress (run_id, name, state, rows, reason, pages, cursor, code) VALUES (%s, %s, %s, %s, %s, 0, '{}', '')"
@@ -150,5 +165,3 @@ def _state_of(error: MicrosoftError) -> str:
     if isinstance(error, (Unavailable, NotFound)):
         return CapabilityState.UNAVAILABLE
     return CapabilityState.MISSING
-
-

@@ -73,7 +73,9 @@ WITH gone AS (
 class Merge:
     """One merge of one run. Call ``run`` inside a transaction."""
 
-    def __init__(self, *, run_id: int, connector_id: Any, tenant_id: Any, ours: set[str], complete: set[str], unlicensed: set[str], first: bool) -> None:
+    def __init__(
+        self, *, run_id: int, connector_id: Any, tenant_id: Any, ours: set[str], complete: set[str], unlicensed: set[str], first: bool
+    ) -> None:
         self.schema = schema_of(run_id)
         self.complete = complete
         self.unlicensed = unlicensed
@@ -129,7 +131,7 @@ class Merge:
             SELECT gen_random_uuid(), %(c)s, service_principal_id, {_PLUGIN_COLUMNS}, %(now)s, 'unknown', 0, false, 0, 0, '{{}}', 'none', 0, 'none', '{{}}', 'unclassified'
             FROM new_plugin
             ON CONFLICT (connector_id, service_principal_id) DO UPDATE SET {excluded}, removed_at = NULL
-            WHERE ({held}, p.removed_at) IS DISTINCT FROM ({fresh}, NULL::timestamptz)""")  # noqa: S608  # fixed column names
+            WHERE ({held}, p.removed_at) IS DISTINCT FROM ({fresh}, NULL::timestamptz)""")  # fixed column names
         removed = _REMOVED.format(table="inventory_plugin", new="new_plugin", match="n.service_principal_id = t.service_principal_id")
         self._do(f"""{removed} INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject)
             SELECT %(c)s, %(run)s, %(now)s, 'plugin_removed', id, name FROM gone""")
@@ -217,7 +219,7 @@ class Merge:
             JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.service_principal_id = a.principal_id
             LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = a.resource_id
                 AND d.permission_id = a.app_role_id AND d.kind = 'application'
-            WHERE a.connector_id = %(c)s AND {which}""")  # noqa: S608  # both parts are written above
+            WHERE a.connector_id = %(c)s AND {which}""")  # both parts are written above
 
     def _principals(self) -> None:
         self._do("""
@@ -243,7 +245,14 @@ class Merge:
             LEFT JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.app_id = a.app_id AND p.removed_at IS NULL
             WHERE o.source = 'service_principal' OR p.id IS NOT NULL""")
         self._with_changes(
-            "owner", "inventory_owner", "new_owner", "service_principal_id, owner_id, source", "", "principal_id", "x.owner_id", "x.owner_id::text"
+            "owner",
+            "inventory_owner",
+            "new_owner",
+            "service_principal_id, owner_id, source",
+            "",
+            "principal_id",
+            "x.owner_id",
+            "x.owner_id::text",
         )
 
     def _credentials(self) -> None:
@@ -264,7 +273,7 @@ class Merge:
         columns = f"{key}, {rest}" if rest else key
         self._do(f"""
             INSERT INTO {table} (connector_id, {columns}, first_seen) SELECT %(c)s, {columns}, %(now)s FROM {new}
-            ON CONFLICT (connector_id, {key}) DO UPDATE SET removed_at = NULL WHERE {table}.removed_at IS NOT NULL""")  # noqa: S608
+            ON CONFLICT (connector_id, {key}) DO UPDATE SET removed_at = NULL WHERE {table}.removed_at IS NOT NULL""")
         match = " AND ".join(f"n.{name.strip()} = t.{name.strip()}" for name in key.split(","))
         self._do(f"{_REMOVED.format(table=table, new=new, match=match)} SELECT 1 FROM gone")
         for deed, when in (("added", "x.first_seen = %(now)s AND NOT %(first)s"), ("removed", "x.removed_at = %(now)s")):
@@ -272,7 +281,7 @@ class Merge:
                 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, {column})
                 SELECT %(c)s, %(run)s, %(now)s, '{kind}_{deed}', p.id, {subject}, {value} FROM {table} x
                 JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.service_principal_id = x.service_principal_id
-                WHERE x.connector_id = %(c)s AND {when}""")  # noqa: S608
+                WHERE x.connector_id = %(c)s AND {when}""")
 
     def _events(self) -> None:
         self._do("""
@@ -311,7 +320,9 @@ class Merge:
                 FROM (SELECT app_id, max(last_used) AS last_used FROM {s}.activity GROUP BY app_id) a
                 WHERE p.connector_id = %(c)s AND p.app_id = a.app_id AND p.last_used IS DISTINCT FROM a.last_used""")
         elif "sign_in_activity" in self.unlicensed:
-            self._do("UPDATE inventory_plugin SET last_used_state = 'unlicensed' WHERE connector_id = %(c)s AND last_used_state = 'unknown'")
+            self._do(
+                "UPDATE inventory_plugin SET last_used_state = 'unlicensed' WHERE connector_id = %(c)s AND last_used_state = 'unknown'"
+            )
 
     def _aggregates(self) -> None:
         self._do("""

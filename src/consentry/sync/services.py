@@ -35,9 +35,15 @@ def start_sync(integration: Integration, *, trigger: str) -> SyncRun:
     """
     connector = integration.connector
     if not accounts.has_casb(connector.account):
-        raise ConsentryError("casb_missing", "Interconnected Apps needs a CASB licence on the account.", "Ask the owner to renew it under Administration > Licence.")
+        raise ConsentryError(
+            "casb_missing",
+            "Interconnected Apps needs a CASB licence on the account.",
+            "Ask the owner to renew it under Administration > Licence.",
+        )
     if integration.status == Status.PENDING:
-        raise ConsentryError("integration_pending", f"3rd Party Apps over {connector.name} is not authorised.", "Authorise it under Integrations.")
+        raise ConsentryError(
+            "integration_pending", f"3rd Party Apps over {connector.name} is not authorised.", "Authorise it under Integrations."
+        )
     live = SyncRun.objects.filter(connector=connector, state__in=LIVE).first()
     if live:
         return live
@@ -66,7 +72,12 @@ def run(run_id: int) -> None:
     except ConsentryError as error:
         _fail(found, error.code, error.what, error.remedy)
     except Exception as error:
-        _fail(found, "sync_failed", f"The sync stopped unexpectedly ({type(error).__name__}).", "It is tried again with the next run; the log holds the details.")
+        _fail(
+            found,
+            "sync_failed",
+            f"The sync stopped unexpectedly ({type(error).__name__}).",
+            "It is tried again with the next run; the log holds the details.",
+        )
         raise
     finally:
         drop_staging(run_id)
@@ -106,7 +117,9 @@ def _merge(found: SyncRun, fetched: Fetched) -> None:
         for gap in fetched.gaps:
             _capability(connector, gap.collection, gap.state, gap.reason)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        SyncRun.objects.filter(pk=found.pk).update(state=RunState.SCORING, heartbeat_at=now(), changes=changes, peak_memory_mb=round(peak, 1))
+        SyncRun.objects.filter(pk=found.pk).update(
+            state=RunState.SCORING, heartbeat_at=now(), changes=changes, peak_memory_mb=round(peak, 1)
+        )
         events.emit("sync:run:merged", run_id=found.pk)
 
 
@@ -124,7 +137,11 @@ def finish_run(run_id: int, counts: dict[str, Any]) -> None:
             if found.incomplete:
                 names = ", ".join(gap["collection"].replace("_", " ") for gap in found.incomplete)
                 connect.record_sync_result(
-                    integration, Status.WARNING, code="sync_incomplete", what=f"Could not be read: {names}.", remedy="Open Details to see why; the rest is complete."
+                    integration,
+                    Status.WARNING,
+                    code="sync_incomplete",
+                    what=f"Could not be read: {names}.",
+                    remedy="Open Details to see why; the rest is complete.",
                 )
             else:
                 connect.record_sync_result(integration, Status.CONNECTED)

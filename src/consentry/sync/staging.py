@@ -60,7 +60,7 @@ class Staging:
         await self._connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(self.schema))
         await self._connection.execute(sql.SQL("CREATE SCHEMA {}").format(self.schema))
         for name, columns in TABLES.items():
-            statement = sql.SQL("CREATE UNLOGGED TABLE {}.{} ({})").format(self.schema, sql.Identifier(name), sql.SQL(columns))  # type: ignore[arg-type]
+            statement = sql.SQL("CREATE UNLOGGED TABLE {}.{} ({})").format(self.schema, sql.Identifier(name), sql.SQL(columns))
             await self._connection.execute(statement)
         return self
 
@@ -78,10 +78,10 @@ class Staging:
         """Append rows by COPY."""
         if not rows:
             return
-        async with self._turn, self.connection.cursor() as cursor:
-            async with cursor.copy(sql.SQL("COPY {}.{} FROM STDIN").format(self.schema, sql.Identifier(table))) as copy:
-                for row in rows:
-                    await copy.write_row(row)
+        statement = sql.SQL("COPY {}.{} FROM STDIN").format(self.schema, sql.Identifier(table))
+        async with self._turn, self.connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                await copy.write_row(row)
         self.rows[table] += len(rows)
 
     async def empty(self, table: str) -> None:
@@ -93,5 +93,5 @@ class Staging:
     async def ids(self, query: str) -> list[str]:
         """The first column of a query over the run's tables (``{s}`` stands for the schema), as text."""
         async with self._turn:
-            cursor = await self.connection.execute(sql.SQL(query).format(s=self.schema))  # type: ignore[arg-type]
+            cursor = await self.connection.execute(sql.SQL(query).format(s=self.schema))
             return [str(row[0]) for row in await cursor.fetchall()]

@@ -88,7 +88,9 @@ def _events(request: ConsoleRequest, text: str) -> HttpResponse:
     if not request.htmx:
         return HttpResponseRedirect(reverse("integrations"))
     response = HttpResponse(status=204)
-    response["HX-Trigger"] = json.dumps({"integrations-changed": {}, "consentry:close": {}, "consentry:note": {"text": text, "level": "success"}})
+    response["HX-Trigger"] = json.dumps(
+        {"integrations-changed": {}, "consentry:close": {}, "consentry:note": {"text": text, "level": "success"}}
+    )
     return response
 
 
@@ -145,7 +147,9 @@ def integration_new(request: ConsoleRequest) -> HttpResponse:
         except ConsentryError as error:
             form.add_error(None, f"{error.what} {error.remedy}")
         else:
-            response = _panel(request, "integrations/integration_authorise.html", {"integration": integration, "asks": ASKS}, title="New Integration")
+            response = _panel(
+                request, "integrations/integration_authorise.html", {"integration": integration, "asks": ASKS}, title="New Integration"
+            )
             response["HX-Trigger"] = "integrations-changed"
             return response
     context = {"form": form, "has_connector": any(connector.tenant_id for connector in connectors)}
@@ -158,7 +162,9 @@ def _connector(request: ConsoleRequest, pk: UUID) -> Connector:
 
 def _integration(request: ConsoleRequest, pk: UUID) -> Integration:
     return get_object_or_404(
-        Integration.objects.select_related("connector__account").prefetch_related("connector__attempts"), pk=pk, connector__account=request.user.account
+        Integration.objects.select_related("connector__account").prefetch_related("connector__attempts"),
+        pk=pk,
+        connector__account=request.user.account,
     )
 
 
@@ -235,7 +241,9 @@ def integration_details(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         "integration": found,
         "capabilities": _capabilities(found.connector),
         "runs": [_run(run) for run in runs],
-        "attempt_note": attempt_note(latest_attempt(found.connector.attempts.all(), integration=found)) if found.status != Status.CONNECTED else "",
+        "attempt_note": attempt_note(latest_attempt(found.connector.attempts.all(), integration=found))
+        if found.status != Status.CONNECTED
+        else "",
         "progress": progress_for(request.user.account) if runs and runs[0].state in LIVE else None,
         "can_sync": found.status != Status.PENDING and found.disconnected_at is None,
         "sync_url": reverse("connector-sync", kwargs={"pk": found.connector_id}),
@@ -257,7 +265,9 @@ def _run(run: SyncRun) -> dict[str, Any]:
         "throttled": run.throttled,
         "retried": run.retried,
         "counts": [{"label": label, "value": run.counts[name]} for name, label in COUNTS.items() if name in run.counts],
-        "incomplete": [{"label": collection_label(gap["collection"]), "reason": gap["reason"], "code": gap.get("code", "")} for gap in run.incomplete],
+        "incomplete": [
+            {"label": collection_label(gap["collection"]), "reason": gap["reason"], "code": gap.get("code", "")} for gap in run.incomplete
+        ],
         "error": run.error,
         "remedy": run.remedy,
         "error_code": run.error_code,
@@ -276,7 +286,11 @@ def connector_edit(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         except ConsentryError as error:
             form.add_error("name", f"{error.what} {error.remedy}")
     return _panel(
-        request, "integrations/edit.html", {"form": form, "action": request.path}, title="Edit connector", status=422 if form.errors else 200
+        request,
+        "integrations/edit.html",
+        {"form": form, "action": request.path},
+        title="Edit connector",
+        status=422 if form.errors else 200,
     )
 
 
@@ -290,15 +304,23 @@ def integration_edit(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         services.edit_integration(found, **form.cleaned_data, actor=request.user.email)
         return _events(request, "Saved.")
     return _panel(
-        request, "integrations/edit.html", {"form": form, "action": request.path}, title="Edit integration", status=422 if form.errors else 200
+        request,
+        "integrations/edit.html",
+        {"form": form, "action": request.path},
+        title="Edit integration",
+        status=422 if form.errors else 200,
     )
 
 
 _KEPT = Consequence("good", "circle-check", "Everything collected so far stays: plugins, history, decisions and notes.")
-_AT_MICROSOFT = Consequence("info", "info-circle", "The consent at Microsoft stays until you remove the app in Entra under Enterprise applications.")
+_AT_MICROSOFT = Consequence(
+    "info", "info-circle", "The consent at Microsoft stays until you remove the app in Entra under Enterprise applications."
+)
 DISCONNECT = (Consequence("warn", "plug-off", "Nothing is read any more, until it is re-authorised."), _KEPT, _AT_MICROSOFT)
 DELETE_CONNECTOR = (
-    Consequence("bad", "trash", "Everything collected through it is deleted: plugins, grants, people and the history. This can't be undone."),
+    Consequence(
+        "bad", "trash", "Everything collected through it is deleted: plugins, grants, people and the history. This can't be undone."
+    ),
     Consequence("good", "circle-check", "Decisions and notes stay, and apply again when the tenant is connected again."),
     _AT_MICROSOFT,
 )
@@ -312,7 +334,14 @@ def _confirmed(request: ConsoleRequest, subject: Connector | Integration, deed: 
         (services.delete if deed == "Delete" else services.disconnect)(subject, actor=request.user.email)
         return _events(request, f"{name} was {'deleted' if deed == 'Delete' else 'disconnected'}.")
     lines = DISCONNECT if deed == "Disconnect" else DELETE_CONNECTOR if is_connector else DELETE_INTEGRATION
-    context = {"action": request.path, "title": f"{deed}?", "subject": name, "consequences": lines, "button": deed, "danger": deed == "Delete"}
+    context = {
+        "action": request.path,
+        "title": f"{deed}?",
+        "subject": name,
+        "consequences": lines,
+        "button": deed,
+        "danger": deed == "Delete",
+    }
     return render(request, "integrations/confirm.html", context)
 
 
@@ -347,7 +376,9 @@ def connector_sync(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     found = _connector(request, pk).integrations.select_related("connector__account").first()
     try:
         if found is None:
-            raise ConsentryError("integration_missing", "3rd Party Apps is not switched on over this connector.", "Add it under Configured Integrations.")
+            raise ConsentryError(
+                "integration_missing", "3rd Party Apps is not switched on over this connector.", "Add it under Configured Integrations."
+            )
         sync.start_sync(found, trigger="person")
     except ConsentryError as error:
         return _refused(request, error)
@@ -359,9 +390,16 @@ def connector_sync(request: ConsoleRequest, pk: UUID) -> HttpResponse:
 def microsoft_return(request: ConsoleRequest) -> HttpResponse:
     """Where Microsoft sends the browser back to."""
     try:
-        attempt = services.finish_authorisation(request.GET.dict(), person=request.user, session_key=str(request.session.session_key))  # type: ignore[arg-type]
+        attempt = services.finish_authorisation(request.GET.dict(), person=request.user, session_key=str(request.session.session_key))
     except ConsentryError as error:
-        view = {"outcome": "failed", "waiting": False, "title": "This answer can't be used", "text": error.what, "remedy": error.remedy, "code": error.code}
+        view = {
+            "outcome": "failed",
+            "waiting": False,
+            "title": "This answer can't be used",
+            "text": error.what,
+            "remedy": error.remedy,
+            "code": error.code,
+        }
         return render(request, "integrations/returned.html", {"view": view}, status=400)
     return render(request, "integrations/returned.html", {"view": _attempt_view(attempt)})
 
@@ -393,4 +431,3 @@ def _attempt_view(found: AuthorisationAttempt) -> dict[str, Any]:
         "code": found.code,
         "again_url": again,
     }
-

@@ -50,7 +50,12 @@ FACETS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ("used", "Last used", tuple(USED.items())),
     ("new_since", "New", tuple(NEW.items())),
 )
-VIEWS = (("High risk", "risk=high,critical"), ("Unsanctioned in use", "decision=unsanctioned"), ("New in 30 days", "new_since=30d"), ("Unverified publisher", "publisher_verified=false&origin=third_party"))
+VIEWS = (
+    ("High risk", "risk=high,critical"),
+    ("Unsanctioned in use", "decision=unsanctioned"),
+    ("New in 30 days", "new_since=30d"),
+    ("Unverified publisher", "publisher_verified=false&origin=third_party"),
+)
 
 
 def _tile(name: str) -> tuple[str, int]:
@@ -109,7 +114,12 @@ def _heading(key: str, order: str, chosen: PluginFilter, size: str | None) -> di
     active = order.removeprefix("-") == key
     turned = key if order.startswith("-") else f"-{key}"
     direction = ("descending" if order.startswith("-") else "ascending") if active else "none"
-    return {"key": key, "label": label, "sort": direction, "query": chosen.query(sort=turned if active else f"{first}{key}", page_size=size) if field else None}
+    return {
+        "key": key,
+        "label": label,
+        "sort": direction,
+        "query": chosen.query(sort=turned if active else f"{first}{key}", page_size=size) if field else None,
+    }
 
 
 def _facets(chosen: PluginFilter, keep: dict[str, str | None]) -> list[dict[str, Any]]:
@@ -117,7 +127,8 @@ def _facets(chosen: PluginFilter, keep: dict[str, str | None]) -> list[dict[str,
     for name, label, choices in FACETS:
         on = chosen.values.get(name, ())
         options = [
-            {"label": text, "on": value in on, "query": chosen.query(**keep, **{name: ",".join(_toggled(on, value)) or None})} for value, text in choices
+            {"label": text, "on": value in on, "query": chosen.query(**keep, **{name: ",".join(_toggled(on, value)) or None})}
+            for value, text in choices
         ]
         made.append({"name": name, "label": label, "count": len(on), "options": options})
     return made
@@ -145,7 +156,8 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     """One plugin: who uses it, what it may do, how risky it is and why, and what happened to it."""
     found = get_object_or_404(Plugin.objects.select_related("connector"), pk=pk, connector__account=request.user.account)
     permissions = [
-        {**row, "plain": judge(row["value"], kind=row["kind"]).sentence, "level_label": RiskLevel(row["level"]).label} for row in queries.plugin_permissions(found)
+        {**row, "plain": judge(row["value"], kind=row["kind"]).sentence, "level_label": RiskLevel(row["level"]).label}
+        for row in queries.plugin_permissions(found)
     ]
     users = queries.plugin_users(found)
     same = {"connector_id": found.connector_id, "service_principal_id": found.service_principal_id}
@@ -158,7 +170,7 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         "owners": queries.plugin_owners(found),
         "credentials": Credential.objects.filter(**same, removed_at__isnull=True).order_by("ends_at"),
         "history": _sentences(list(queries.changes(request.user.account_id, plugin=found)[:50])),
-        "decided": Decision.objects.filter(account=request.user.account, app_id=found.app_id).order_by("-at")[:20],
+        "decided": Decision.objects.filter(account=request.user.account, app_id=found.app_id or found.pk).order_by("-at")[:20],
         "axes": _axes(found),
         "reasons": found.risk.get("reasons", []),
         "decisions": DecisionState.choices,
@@ -218,7 +230,12 @@ def _decide(request: ConsoleRequest, ids: list[UUID]) -> None:
     until = parse_date(request.POST.get("until", "") or "x")
     try:
         number = respond.decide(
-            request.user.account, ids, state=request.POST.get("state", ""), note=request.POST.get("note", ""), until=until, actor=request.user.email
+            request.user.account,
+            ids,
+            state=request.POST.get("state", ""),
+            note=request.POST.get("note", ""),
+            until=until,
+            actor=request.user.email,
         )
         messages.success(request, f"The decision was saved for {number} {'app' if number == 1 else 'apps'}.")
     except ConsentryError as error:
@@ -234,7 +251,12 @@ def dashboard(request: ConsoleRequest) -> HttpResponse:
     context = {
         "total": total,
         "levels": [
-            {"value": value, "label": label, "count": levels.get(value, 0), "share": round(100 * levels.get(value, 0) / total) if total else 0}
+            {
+                "value": value,
+                "label": label,
+                "count": levels.get(value, 0),
+                "share": round(100 * levels.get(value, 0) / total) if total else 0,
+            }
             for value, label in reversed(RiskLevel.choices)
         ],
         "unsanctioned": found.filter(decision=DecisionState.UNSANCTIONED).count(),
@@ -259,7 +281,9 @@ def permissions(request: ConsoleRequest) -> HttpResponse:
     """Every permission that a plugin holds, the strongest first."""
     q, page = _list_context(request)
     rows = queries.held_permissions(request.user.account_id, q=q, page=page)
-    shown = [{**row, "plain": judge(row["value"], kind=row["kind"]).sentence, "level_label": RiskLevel(row["level"]).label} for row in rows[:50]]
+    shown = [
+        {**row, "plain": judge(row["value"], kind=row["kind"]).sentence, "level_label": RiskLevel(row["level"]).label} for row in rows[:50]
+    ]
     return render(request, "inventory/permissions.html", {"rows": shown, "q": q, "number": page, "more": len(rows) > 50})
 
 

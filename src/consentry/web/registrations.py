@@ -19,7 +19,10 @@ from consentry.web.forms import RegistrationForm
 
 # role -> (what it is for, permissions with the reason for each)
 NEEDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
-    "tenant": ("Proves the tenant and its licences for the MS Tenant connector. Without one, the reader serves both.", (("Organization.Read.All", "who the tenant is and which licences it has"),)),
+    "tenant": (
+        "Proves the tenant and its licences for the MS Tenant connector. Without one, the reader serves both.",
+        (("Organization.Read.All", "who the tenant is and which licences it has"),),
+    ),
     "reader": (
         "Reads the inventory for 3rd Party Apps. It changes nothing.",
         (
@@ -47,7 +50,9 @@ def _card(request: ConsoleRequest, role: str, form: RegistrationForm | None = No
         environment, problem = None, f"{error.what} {error.remedy}"
     stored = registrations.stored(request.user.account, role)
     found = environment or stored
-    initial = {"client_id": stored.client_id, "certificate_pem": stored.certificate_pem, "tenant_hint": stored.tenant_hint} if stored else None
+    initial = (
+        {"client_id": stored.client_id, "certificate_pem": stored.certificate_pem, "tenant_hint": stored.tenant_hint} if stored else None
+    )
     purpose, permissions = NEEDS[role]
     return {
         "role": role,
@@ -66,7 +71,9 @@ def _card(request: ConsoleRequest, role: str, form: RegistrationForm | None = No
 
 def _page(request: ConsoleRequest, changed: dict[str, Any] | None = None, status: int = 200) -> HttpResponse:
     cards = [changed if changed and changed["role"] == role else _card(request, role) for role in NEEDS]
-    return render(request, "administration/registrations.html", {"cards": cards, "redirect_uri": f"{settings.BASE_URL}{RETURN_PATH}"}, status=status)
+    return render(
+        request, "administration/registrations.html", {"cards": cards, "redirect_uri": f"{settings.BASE_URL}{RETURN_PATH}"}, status=status
+    )
 
 
 @never_cache

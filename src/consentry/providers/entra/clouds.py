@@ -39,7 +39,9 @@ def _origin(name: str, default: str) -> str:
     text = (os.environ.get(name) or default).rstrip("/")
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path:
-        raise ConsentryError("address_invalid", f"{name} is not an address such as {default}.", "Give scheme and host only, without a path.")
+        raise ConsentryError(
+            "address_invalid", f"{name} is not an address such as {default}.", "Give scheme and host only, without a path."
+        )
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ConsentryError("address_insecure", f"{name} is plain http.", "Use https; http is accepted for loopback addresses only.")
     return text

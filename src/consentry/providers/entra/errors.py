@@ -73,7 +73,11 @@ TOKEN_ERRORS: dict[int, tuple[type[MicrosoftError], str, str]] = {
         "The certificate is not registered on the app.",
         "Upload it in Entra under Certificates & secrets, or enter the registered one.",
     ),
-    700030: (Reauthorise, "The certificate is not valid for the app.", "Enter the registered certificate under Administration > Registrations."),
+    700030: (
+        Reauthorise,
+        "The certificate is not valid for the app.",
+        "Enter the registered certificate under Administration > Registrations.",
+    ),
     50012: (Reauthorise, "Authentication with the certificate failed.", "Check that certificate and private key belong together."),
     700024: (
         Reauthorise,
@@ -83,7 +87,11 @@ TOKEN_ERRORS: dict[int, tuple[type[MicrosoftError], str, str]] = {
     90002: (Reauthorise, "Microsoft does not know this tenant.", "Check the tenant id or domain, and that it is in this cloud."),
     90038: (Reauthorise, "The tenant belongs to another national cloud.", "Set the login and Graph addresses of that cloud."),
     53003: (Reauthorise, "A Conditional Access policy of the tenant blocks this app.", "Exclude the app from it or allow this address."),
-    500011: (Reauthorise, "The tenant has no service principal for Microsoft Graph at this address.", "Check the Graph address of the cloud."),
+    500011: (
+        Reauthorise,
+        "The tenant has no service principal for Microsoft Graph at this address.",
+        "Check the Graph address of the cloud.",
+    ),
     90033: (Transient, "Microsoft's sign-in service is busy.", "It is tried again by itself."),
     90006: (Transient, "Microsoft's sign-in service has a passing fault.", "It is tried again by itself."),
     90024: (Transient, "Microsoft's sign-in service is busy.", "It is tried again by itself."),
@@ -102,7 +110,12 @@ def token_error(error: str, description: str, codes: list[int], trace_id: str) -
             return kind(f"AADSTS{number}", what, remedy, request_id=trace_id)
     kind = NotYet if error == "unauthorized_client" else Reauthorise
     code = f"AADSTS{numbers[0]}" if numbers else error or "token_error"
-    return kind(code, f"Microsoft refused a token ({error or 'unknown error'}).", "Check the registration under Administration.", request_id=trace_id)
+    return kind(
+        code,
+        f"Microsoft refused a token ({error or 'unknown error'}).",
+        "Check the registration under Administration.",
+        request_id=trace_id,
+    )
 
 
 def consent_error(error: str, subcode: str, description: str) -> tuple[str, str, str]:
@@ -110,7 +123,11 @@ def consent_error(error: str, subcode: str, description: str) -> tuple[str, str,
     found = _NUMBER.search(description)
     number = int(found[1]) if found else 0
     if number in {90094, 90095}:
-        return f"AADSTS{number}", "The account that signed in is not an administrator who may consent.", "Try again with a Global Administrator."
+        return (
+            f"AADSTS{number}",
+            "The account that signed in is not an administrator who may consent.",
+            "Try again with a Global Administrator.",
+        )
     if number == 65004 or error == "permission_denied":
         return f"AADSTS{number or 65004}", "The permissions were not accepted.", "Try again and choose Accept."
     if error == "access_denied":
@@ -121,7 +138,11 @@ def consent_error(error: str, subcode: str, description: str) -> tuple[str, str,
         )
     if number in {65001, 650052, 650056, 65005, 650057}:
         return f"AADSTS{number}", "The app's registered permissions can't be granted in this tenant.", "Check its API permissions in Entra."
-    return (f"AADSTS{number}" if number else error), "Microsoft did not grant the permissions.", "Try again; if it stays, search for the code."
+    return (
+        (f"AADSTS{number}" if number else error),
+        "Microsoft did not grant the permissions.",
+        "Try again; if it stays, search for the code.",
+    )
 
 
 def graph_error(status: int, code: str, message: str, request_id: str) -> MicrosoftError:
@@ -142,7 +163,11 @@ def graph_error(status: int, code: str, message: str, request_id: str) -> Micros
     elif status == 400 and lowered == "directory_expiredpagetoken":
         kind, what, remedy = ExpiredPage, "A page token expired while reading.", "The collection is read again by itself."
     elif status in {400, 405, 501}:
-        kind, what, remedy = Unavailable, f"This cloud does not offer the data ({code}: {message[:120]}).", "Nothing to do: the rest works without it."
+        kind, what, remedy = (
+            Unavailable,
+            f"This cloud does not offer the data ({code}: {message[:120]}).",
+            "Nothing to do: the rest works without it.",
+        )
     elif status == 429:
         what, remedy = "Microsoft limits our requests.", "It goes on by itself; a lower rate helps."
     return kind(code or f"http_{status}", what, remedy, status=status, request_id=request_id)

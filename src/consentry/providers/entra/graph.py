@@ -106,7 +106,9 @@ class GraphClient:
         """
         wanted = list(paths)
         chunks = [list(range(start, min(start + BATCH_SIZE, len(wanted)))) for start in range(0, len(wanted), BATCH_SIZE)]
-        results: list[bytes | MicrosoftError] = [Transient("batch_item_missing", "Microsoft left out an answer.", "It is read again.")] * len(wanted)
+        results: list[bytes | MicrosoftError] = [
+            Transient("batch_item_missing", "Microsoft left out an answer.", "It is read again.")
+        ] * len(wanted)
         await asyncio.gather(*(self._batch_chunk(wanted, chunk, results, version) for chunk in chunks))
         return results
 
@@ -137,7 +139,9 @@ class GraphClient:
             raise RuntimeError("GraphClient is used outside of its context")
         url = self._address(path)
         fresh = False
-        last: MicrosoftError = Transient("microsoft_unreachable", "Microsoft Graph can't be reached.", "Check the network; it is tried again by itself.")
+        last: MicrosoftError = Transient(
+            "microsoft_unreachable", "Microsoft Graph can't be reached.", "Check the network; it is tried again by itself."
+        )
         for attempt in range(_MOST_TRIES):
             headers = {
                 "Authorization": f"Bearer {str.__str__(await self.token(fresh=fresh))}",
@@ -184,7 +188,9 @@ class GraphClient:
             return self.cloud.graph_url + path
         ours, theirs = urlsplit(self.cloud.graph_url), urlsplit(path)
         if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
-            raise Reauthorise("foreign_link", "Microsoft Graph sent a link to another host.", "Check CONSENTRY_MICROSOFT_GRAPH_URL and the proxy.")
+            raise Reauthorise(
+                "foreign_link", "Microsoft Graph sent a link to another host.", "Check CONSENTRY_MICROSOFT_GRAPH_URL and the proxy."
+            )
         return path
 
     def _heed(self, percentage: str | None) -> None:

@@ -29,15 +29,15 @@ E3_OR_ABOVE = {
 
 
 class _Plan(msgspec.Struct):
-    servicePlanId: str = ""  # noqa: N815  # Microsoft's spelling
-    provisioningStatus: str | None = None  # noqa: N815
+    servicePlanId: str = ""  # Microsoft's spelling
+    provisioningStatus: str | None = None
 
 
 class _Sku(msgspec.Struct):
-    skuId: str = ""  # noqa: N815
-    skuPartNumber: str | None = None  # noqa: N815
-    capabilityStatus: str | None = None  # noqa: N815
-    servicePlans: list[_Plan] | None = None  # noqa: N815
+    skuId: str = ""
+    skuPartNumber: str | None = None
+    capabilityStatus: str | None = None
+    servicePlans: list[_Plan] | None = None
 
 
 class _Skus(msgspec.Struct):

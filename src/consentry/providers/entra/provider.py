@@ -43,13 +43,13 @@ T = TypeVar("T")
 
 class _Domain(msgspec.Struct):
     name: str
-    isDefault: bool = False  # noqa: N815  # Microsoft's spelling
+    isDefault: bool = False  # Microsoft's spelling
 
 
 class _Organization(msgspec.Struct):
     id: str
-    displayName: str | None = None  # noqa: N815
-    verifiedDomains: list[_Domain] | None = None  # noqa: N815
+    displayName: str | None = None
+    verifiedDomains: list[_Domain] | None = None
 
 
 class _Organizations(msgspec.Struct):
@@ -94,10 +94,14 @@ class EntraProvider:
             organization = found[0]
             proven = uuid.UUID(organization.id)
             if _GUID.match(tenant) and proven != uuid.UUID(tenant):
-                raise Reauthorise("tenant_mismatch", "Microsoft answered for another tenant than the one asked for.", "Try again with the right account.")
+                raise Reauthorise(
+                    "tenant_mismatch", "Microsoft answered for another tenant than the one asked for.", "Try again with the right account."
+                )
             domains = organization.verifiedDomains or []
             default = next((domain.name for domain in domains if domain.isDefault), domains[0].name if domains else "")
-            return TenantProof(proven, organization.displayName or "", default, [domain.name for domain in domains], await self._licence(graph))
+            return TenantProof(
+                proven, organization.displayName or "", default, [domain.name for domain in domains], await self._licence(graph)
+            )
 
     async def _licence(self, graph: GraphClient) -> dict[str, Any]:
         try:

@@ -1,7 +1,4 @@
-"""The part of Graph's answers that we read, as typed structs: unknown properties are skipped, missing ones are null.
-
-Field names are Microsoft's. Only ids are required; an object without one is counted as not understood.
-"""
+"""The part of Graph's answers that we read, as typed structs: unknown properties are skipped, missing ones are null."""
 
 from __future__ import annotations
 
@@ -9,17 +6,15 @@ from typing import Any
 
 import msgspec
 
-
-class _Read(msgspec.Struct, gc=False):
-    """What all of them share: no cycles, hence no work for the garbage collector."""
+# Field names are Microsoft's.
 
 
-class Publisher(_Read):
+class Publisher(msgspec.Struct):
     displayName: str | None = None
     verifiedPublisherId: str | None = None
 
 
-class Key(_Read):
+class KeyCredential(msgspec.Struct):
     keyId: str | None = None
     displayName: str | None = None
     usage: str | None = None
@@ -27,11 +22,11 @@ class Key(_Read):
     endDateTime: str | None = None
 
 
-class Related(_Read):
+class Related(msgspec.Struct):
     id: str
 
 
-class Assignment(_Read):
+class Assignment(msgspec.Struct):
     id: str
     principalId: str
     resourceId: str
@@ -42,46 +37,40 @@ class Assignment(_Read):
     createdDateTime: str | None = None
 
 
-class ServicePrincipal(_Read):
+class ServicePrincipal(msgspec.Struct):
     id: str
     odata_type: str | None = msgspec.field(name="@odata.type", default=None)
     appId: str | None = None
     displayName: str | None = None
-    appDisplayName: str | None = None
     appOwnerOrganizationId: str | None = None
     servicePrincipalType: str | None = None
     accountEnabled: bool | None = None
-    isDisabled: bool | None = None
     disabledByMicrosoftStatus: str | None = None
     createdDateTime: str | None = None
     appRoleAssignmentRequired: bool | None = None
     signInAudience: str | None = None
     homepage: str | None = None
-    loginUrl: str | None = None
     applicationTemplateId: str | None = None
     preferredSingleSignOnMode: str | None = None
-    replyUrls: list[str | None] | None = None
-    tags: list[str | None] | None = None
-    servicePrincipalNames: list[str | None] | None = None
+    replyUrls: list[str] | None = None
+    tags: list[str] | None = None
     verifiedPublisher: Publisher | None = None
     publisherName: str | None = None
-    keyCredentials: list[Key] | None = None
-    passwordCredentials: list[Key] | None = None
+    keyCredentials: list[KeyCredential] | None = None
+    passwordCredentials: list[KeyCredential] | None = None
     info: dict[str, Any] | None = None
     notes: str | None = None
     description: str | None = None
-    appDescription: str | None = None
 
 
-class Application(_Read):
+class Application(msgspec.Struct):
     id: str
     appId: str | None = None
-    publisherDomain: str | None = None
-    keyCredentials: list[Key] | None = None
-    passwordCredentials: list[Key] | None = None
+    keyCredentials: list[KeyCredential] | None = None
+    passwordCredentials: list[KeyCredential] | None = None
 
 
-class Grant(_Read):
+class Grant(msgspec.Struct):
     id: str
     clientId: str
     resourceId: str
@@ -90,21 +79,17 @@ class Grant(_Read):
     scope: str | None = None
 
 
-class WithAssignments(_Read):
-    """``appRoleAssignments`` is None where the service did not expand it."""
-
+class WithAssignments(msgspec.Struct):
     id: str
     appRoleAssignments: list[Assignment] | None = None
 
 
-class WithOwners(_Read):
-    """``owners`` is None where the service did not expand it."""
-
+class WithOwners(msgspec.Struct):
     id: str
     owners: list[Related] | None = None
 
 
-class Permission(_Read):
+class Permission(msgspec.Struct):
     id: str
     value: str | None = None
     displayName: str | None = None
@@ -113,7 +98,7 @@ class Permission(_Read):
     adminConsentDescription: str | None = None
 
 
-class Resource(_Read):
+class Resource(msgspec.Struct):
     id: str
     appId: str | None = None
     displayName: str | None = None
@@ -121,7 +106,7 @@ class Resource(_Read):
     oauth2PermissionScopes: list[Permission] | None = None
 
 
-class DirectoryObject(_Read):
+class DirectoryObject(msgspec.Struct):
     id: str
     odata_type: str | None = msgspec.field(name="@odata.type", default=None)
     displayName: str | None = None
@@ -133,55 +118,44 @@ class DirectoryObject(_Read):
     accountEnabled: bool | None = None
 
 
-class SignIn(_Read):
+class SignIn(msgspec.Struct):
     lastSignInDateTime: str | None = None
 
 
-class Activity(_Read):
+class Activity(msgspec.Struct):
     appId: str | None = None
     lastSignInActivity: SignIn | None = None
     delegatedClientSignInActivity: SignIn | None = None
     applicationAuthenticationClientSignInActivity: SignIn | None = None
 
 
-class RiskyServicePrincipal(_Read):
-    id: str
-    riskLevel: str | None = None
-    riskState: str | None = None
-    riskDetail: str | None = None
-    riskLastUpdatedDateTime: str | None = None
-
-
-class ModifiedProperty(_Read):
+class ModifiedProperty(msgspec.Struct):
     displayName: str | None = None
     oldValue: str | None = None
     newValue: str | None = None
 
 
-class Target(_Read):
+class Target(msgspec.Struct):
     id: str | None = None
     displayName: str | None = None
-    type: str | None = None
     modifiedProperties: list[ModifiedProperty] | None = None
 
 
-class Actor(_Read):
+class Actor(msgspec.Struct):
     id: str | None = None
     userPrincipalName: str | None = None
     displayName: str | None = None
-    servicePrincipalId: str | None = None
 
 
-class InitiatedBy(_Read):
+class InitiatedBy(msgspec.Struct):
     user: Actor | None = None
     app: Actor | None = None
 
 
-class AuditEvent(_Read):
+class AuditEvent(msgspec.Struct):
     id: str
     activityDisplayName: str | None = None
     activityDateTime: str | None = None
-    category: str | None = None
     result: str | None = None
     initiatedBy: InitiatedBy | None = None
     targetResources: list[Target] | None = None

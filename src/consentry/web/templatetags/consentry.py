@@ -83,7 +83,7 @@ def time_tag(value: object, style: str = "both", empty: str = "—") -> SafeStri
 
 
 @register.filter
-def duration(seconds: float | int | None) -> str:
+def duration(seconds: float | None) -> str:
     """Seconds in words a person reads: ``8 s``, ``2 min 5 s``, ``1 h 4 min``."""
     if seconds is None:
         return "—"
@@ -96,7 +96,7 @@ def duration(seconds: float | int | None) -> str:
 
 
 @register.filter
-def number(value: float | int | None) -> str:
+def number(value: float | None) -> str:
     """A whole number with thin separators, as in ``200,000``."""
     return "—" if value is None else f"{int(value):,}"
 

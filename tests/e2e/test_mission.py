@@ -1,0 +1,135 @@
+"""Every step of the product's story in a real browser, by label."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from playwright.sync_api import BrowserContext, Page, expect
+from tests.e2e.conftest import Demo
+
+
+def sign_in(page: Page, demo: Demo) -> None:
+    page.goto(demo.address)
+    page.get_by_label("E-mail").fill(demo.user)
+    page.get_by_label("Password", exact=True).fill(demo.password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+
+def sign_in_at_microsoft(tab: Page, demo: Demo) -> None:
+    expect(tab.get_by_role("heading", name=re.compile("Pick an account|Permissions requested"))).to_be_visible(timeout=15_000)
+    if tab.get_by_role("heading", name="Pick an account").is_visible():
+        tab.get_by_role("button", name=re.compile(re.escape(demo.microsoft_user))).click()
+        tab.get_by_label("Password").fill(demo.microsoft_password)
+        tab.get_by_role("button", name="Sign in").click()
+
+
+def test_from_sign_in_to_plugins_on_the_page(demo: Demo, window: BrowserContext) -> None:
+    page = window.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    sign_in(page, demo)
+
+    # Step 1: the parent connector
+    page.get_by_role("link", name="Integrations", exact=True).first.click()
+    expect(page.get_by_role("tab", name="Integrated Apps")).to_have_attribute("aria-selected", "true")
+    page.get_by_role("button", name="New", exact=True).click()
+    expect(page.get_by_role("heading", name="New Connector")).to_be_visible()
+    page.get_by_text("Configure a new MS Tenant").click()
+    page.get_by_label("Connector Name").fill("Main tenant")
+    with window.expect_page() as opened:
+        page.get_by_role("button", name="Authorize and Save").click()
+    microsoft = opened.value
+    sign_in_at_microsoft(microsoft, demo)
+    expect(microsoft.get_by_role("heading", name="Permissions requested")).to_be_visible()
+    expect(microsoft.get_by_text("Read organization information", exact=True)).to_be_visible()
+    microsoft.get_by_role("button", name="Accept").click()
+    expect(microsoft.get_by_text("The permissions were successfully applied. You can close this tab.")).to_be_visible(timeout=60_000)
+    microsoft.close()
+    row = page.get_by_role("row", name=re.compile("Main tenant"))
+    expect(row.get_by_text("Connected", exact=True)).to_be_visible(timeout=30_000)
+
+    # Step 2: the API connector
+    page.get_by_role("tab", name="Configured Integrations").click()
+    page.get_by_role("button", name="New", exact=True).click()
+    expect(page.get_by_role("heading", name="New Integration")).to_be_visible()
+    page.get_by_label("SaaS application").select_option("Microsoft 365")
+    page.get_by_text("3rd Party Apps", exact=True).click()
+    page.get_by_label("Microsoft Primary Tenant").select_option(index=1)
+    page.get_by_label("Description").fill("All third-party apps")
+    page.get_by_role("button", name="Save", exact=True).click()
+    with window.expect_page() as opened:
+        page.get_by_role("button", name="Authorize", exact=True).first.click()
+    microsoft = opened.value
+    sign_in_at_microsoft(microsoft, demo)
+    expect(microsoft.get_by_text("Read directory data", exact=True)).to_be_visible()
+    microsoft.get_by_role("button", name="Accept").click()
+    expect(microsoft.get_by_text("The permissions were successfully applied. You can close this tab.")).to_be_visible(timeout=60_000)
+    microsoft.close()
+    page.get_by_role("tab", name="Integrated Apps").click()
+    child = page.get_by_role("row", name=re.compile("3rd Party Apps"))
+    expect(child.get_by_text("Connected", exact=True)).to_be_visible(timeout=30_000)
+
+    # The result
+    page.goto(f"{demo.address}/plugins/")
+    for _ in range(30):
+        if page.get_by_role("link", name="PERFECTDATA SOFTWARE").is_visible():
+            break
+        page.wait_for_timeout(1000)
+        page.goto(f"{demo.address}/plugins/")
+    table = page.get_by_role("table", name="Plugins")
+    expect(table.get_by_role("link", name="PERFECTDATA SOFTWARE")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text=re.compile(r"of \d+ plugins"))).to_be_visible()
+    assert not problems, problems
+
+
+def test_an_analyst_finds_decides_and_copies(demo: Demo, window: BrowserContext) -> None:
+    page = window.new_page()
+    sign_in(page, demo)
+    page.goto(f"{demo.address}/plugins/?risk=high,critical")
+    page.get_by_label("Search plugins").fill("PERFECT")
+    page.get_by_role("button", name="Search").click()
+    assert "q=PERFECT" in page.url and "risk=high" in page.url
+    page.get_by_role("link", name="PERFECTDATA SOFTWARE").click()
+    expect(page.get_by_text("A known rogue app")).to_be_visible()
+    expect(page.get_by_role("heading", name="Who uses it")).to_be_visible()
+    page.get_by_label("Mark as").select_option("unsanctioned")
+    page.get_by_label("Note").fill("Copies mailboxes")
+    page.get_by_role("button", name="Save decision").click()
+    expect(page.get_by_role("heading", name="Decision: Unsanctioned")).to_be_visible()
+    page.goto(f"{demo.address}/plugins/?decision=unsanctioned")
+    expect(page.get_by_role("link", name="PERFECTDATA SOFTWARE")).to_be_visible()
+    answer = window.request.get(f"{demo.address}/plugins/export.json?decision=unsanctioned")
+    exported = json.loads(answer.text())
+    assert [row["name"] for row in exported] == ["PERFECTDATA SOFTWARE"]
+    assert exported[0]["decision"]["note"] == "Copies mailboxes"
+
+
+def test_a_refusal_is_explained(demo: Demo, window: BrowserContext) -> None:
+    page = window.new_page()
+    sign_in(page, demo)
+    page.goto(f"{demo.address}/integrations/")
+    page.get_by_role("button", name="New", exact=True).click()
+    page.get_by_text("Configure a new MS Tenant").click()
+    page.get_by_label("Connector Name").fill("Refused")
+    with window.expect_page() as opened:
+        page.get_by_role("button", name="Authorize and Save").click()
+    microsoft = opened.value
+    sign_in_at_microsoft(microsoft, demo)
+    microsoft.get_by_role("button", name="Cancel").click()
+    expect(microsoft.get_by_role("heading", name="The permissions were not applied")).to_be_visible()
+    expect(microsoft.get_by_text("AADSTS65004")).to_be_visible()
+    reused = microsoft.url
+    microsoft.goto(reused)
+    expect(microsoft.get_by_role("heading", name="This answer can't be used")).to_be_visible()
+
+
+def test_hostile_names_do_not_run(demo: Demo, window: BrowserContext) -> None:
+    page = window.new_page()
+    sign_in(page, demo)
+    page.goto(f"{demo.address}/plugins/?q=%3Cscript%3E")
+    expect(page.get_by_role("link", name=re.compile("<script>alert"))).to_be_visible()
+    page.goto(f"{demo.address}/plugins/?q=Invoice")
+    expect(page.get_by_text("[U+202E]").first).to_be_visible()
