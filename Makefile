@@ -7,7 +7,7 @@ DEV := .venv/.dev
 ASSETS := pyproject.toml hatch_build.py package-lock.json src/consentry/web/icons.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-reset test lint format lock screenshots benchmark
+.PHONY: demo demo-reset test lint format lock
 
 demo: $(RUN)
 	@$(BIN)/consentry demo --port $(PORT)
@@ -29,12 +29,6 @@ lint: $(DEV)
 format: $(DEV)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-
-screenshots: $(DEV)
-	$(BIN)/python docs/screenshots.py
-
-benchmark: $(DEV)
-	$(BIN)/python benchmarks/full_sync.py
 
 lock: $(DEV)
 	$(BIN)/uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q -o requirements/dev.lock

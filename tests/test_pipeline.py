@@ -74,6 +74,14 @@ def test_the_inventory_equals_the_tenant(cloud: Running) -> None:
     assert len(exported) == run.counts["plugins"]
     assert not {row["app_id"] for row in exported} & {cloud.info["client_id"]}
     json.dumps(exported)
+    by_id = {row["service_principal_id"]: row for row in exported}
+    for object_id, row in by_id.items():
+        own = [grant for grant in directory.grants.values() if grant.client_id == object_id]
+        asked = {(scope, "user" if grant.principal_id else "admin") for grant in own for scope in grant.scope.split()}
+        assert {(one["value"], one["consent"]) for one in row["delegated_permissions"]} == asked
+        assert row["users"] == len({grant.principal_id for grant in own if grant.principal_id})
+        assert row["all_users"] == any(grant.principal_id is None for grant in own)
+        assert round(sum(reason["points"] for reason in row["risk"]["reasons"]), 1) == row["risk"]["score"]
 
 
 def test_a_second_sync_writes_only_what_changed(cloud: Running) -> None:

@@ -74,7 +74,7 @@ def test_from_sign_in_to_plugins_on_the_page(demo: Demo, window: BrowserContext)
 
     # The result
     page.goto(f"{demo.address}/plugins/")
-    for _ in range(30):
+    for _ in range(90):
         if page.get_by_role("link", name="PERFECTDATA SOFTWARE").is_visible():
             break
         page.wait_for_timeout(1000)

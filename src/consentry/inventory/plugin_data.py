@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 _CHUNK = 500
+_JSONB = 3802  # PostgreSQL's type id; Django leaves such columns as text in raw cursors
 _PLUGINS = """
 SELECT p.id, c.name AS connector, p.service_principal_id, p.app_id, p.name, p.publisher, p.verified_publisher, p.owner_tenant_id, p.origin, p.enabled,
   p.created_at, p.first_seen, p.consented_at, p.last_used, p.last_used_state, p.connected_to, p.users, p.all_users, p.reply_urls,
@@ -96,16 +98,18 @@ def rows(
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(KINDS[kind], parameters)
         names: list[str] = []
+        encoded: set[str] = set()
         while chunk := cursor.fetchmany(_CHUNK):
-            names = names or [column.name for column in cursor.description]
+            if not names:
+                names = [column.name for column in cursor.description]
+                encoded = {column.name for column in cursor.description if column.type_code == _JSONB}
             for row in chunk:
-                data = {name: _plain(value) for name, value in zip(names, row, strict=True)}
+                data = {name: _plain(value, encoded=name in encoded) for name, value in zip(names, row, strict=True)}
                 yield _plugin(data) if kind == "plugins" else data
 
 
 def _plugin(row: dict[str, Any]) -> dict[str, Any]:
-    risk = row.pop("risk") or {}
-    risk = risk if isinstance(risk, dict) else {}
+    risk = row.pop("risk")
     score, level = row.pop("risk_score"), row.pop("risk_level")
     row["risk"] = {
         "score": score,
@@ -121,7 +125,9 @@ def _plugin(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, *, encoded: bool) -> Any:
+    if encoded and isinstance(value, str):
+        return json.loads(value)
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     return str(value) if isinstance(value, UUID) else value
