@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from procrastinate.contrib.django import app
 
 
@@ -29,6 +31,13 @@ def register(steps: Iterable[Step]) -> None:
 
 
 def emit(event: str, **payload: Any) -> None:
-    """Queue the jobs that follow ``event``, in the caller's transaction; ``payload`` becomes their arguments."""
+    """Queue the jobs that follow ``event`` once the caller's transaction is committed; ``payload`` becomes their arguments.
+
+    Inside a worker Procrastinate queues over a connection of its own, so a job would start before the facts it needs are visible.
+    """
     for step in _steps.get(event, []):
-        app.configure_task(step.run, allow_unknown=False).defer(**payload)
+        transaction.on_commit(partial(_defer, step.run, payload))
+
+
+def _defer(task: str, payload: dict[str, Any]) -> None:
+    app.configure_task(task, allow_unknown=False).defer(**payload)
