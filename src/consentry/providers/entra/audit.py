@@ -10,7 +10,12 @@ from consentry.providers.entra.values import document, guid, stamp
 
 Row = tuple[str | None, ...]
 CONSENT = "consent to application"
-_RESOURCE_FIRST = ("delegated permission grant", "oauth2permissiongrant", "app role assignment to service principal", "app role assignment from service principal")
+_RESOURCE_FIRST = (
+    "delegated permission grant",
+    "oauth2permissiongrant",
+    "app role assignment to service principal",
+    "app role assignment from service principal",
+)
 _GRANT = re.compile(r"\[(Id: [^\[\]]*)\]")
 _PART = re.compile(r"(\w+): (.*?)(?=, \w+: |, LastModifiedDateTime|$)")
 
@@ -39,7 +44,11 @@ def audit_event(row: structs.AuditEvent) -> Row | None:
         client, resource = guid(new.get("ServicePrincipal.ObjectID")) or guid(old.get("ServicePrincipal.ObjectID")) or second, client
     granted = consented_grants(new.get("ConsentAction.Permissions", ""))
     first = granted[0] if granted else {}
-    scope = " ".join(part["scope"] for part in granted if part["scope"]) or new.get("DelegatedPermissionGrant.Scope") or new.get("AppRole.Value")
+    scope = (
+        " ".join(part["scope"] for part in granted if part["scope"])
+        or new.get("DelegatedPermissionGrant.Scope")
+        or new.get("AppRole.Value")
+    )
     consent_type = new.get("DelegatedPermissionGrant.ConsentType") or old.get("DelegatedPermissionGrant.ConsentType")
     admin = {"true": True, "false": False}.get(new.get("ConsentContext.IsAdminConsent", "").lower())
     if admin is None and consent_type:

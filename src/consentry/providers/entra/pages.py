@@ -26,7 +26,10 @@ class Decoder:
     """Decodes pages of one kind of object."""
 
     def __init__(self, kind: type[Any]) -> None:
-        fields = [("value", list[kind]), ("next", str | None, msgspec.field(name="@odata.nextLink", default=None))]  # type: ignore[valid-type]
+        fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+            ("value", list[kind]),  # type: ignore[valid-type]  # made at run time
+            ("next", str | None, msgspec.field(name="@odata.nextLink", default=None)),
+        ]
         self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(msgspec.defstruct("Page", fields), strict=False)
         self._raw = msgspec.json.Decoder(_Raw)
         self._single: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind, strict=False)

@@ -88,7 +88,7 @@ class Reader:
             return {"application": [shape.application(row) for row in found], "credential": keys}
 
         drop = (("application", None), ("credential", "application"))
-        paths = ["/v1.0/applications?$select=id,appId,publisherDomain,keyCredentials,passwordCredentials&$top=999", "/v1.0/applications?$top=999"]
+        paths = ["/v1.0/applications?$select=id,appId,keyCredentials,passwordCredentials&$top=999", "/v1.0/applications?$top=999"]
         await self._sweep("applications", "list", paths, structs.Application, rows, drop)
 
     async def delegated_grants(self) -> None:
@@ -99,7 +99,9 @@ class Reader:
             grants = [shape.grant(row, sets) for row in found]
             return {"delegated_grant": grants, "scope_set": sets.take_new()}
 
-        await self._sweep("delegated_grants", "list", ["/v1.0/oauth2PermissionGrants?$top=999"], structs.Grant, rows, (("delegated_grant", None),))
+        await self._sweep(
+            "delegated_grants", "list", ["/v1.0/oauth2PermissionGrants?$top=999"], structs.Grant, rows, (("delegated_grant", None),)
+        )
 
     async def app_role_assignments(self) -> None:
         """Every role that a service principal holds: by $expand, and again one by one where that shows 20 or nothing at all."""
@@ -307,7 +309,9 @@ class Reader:
 
         await self._windows(collection, source, 20 * WINDOW, window, part=part)
 
-    async def _windows(self, collection: str, source: str, size: int, window: Callable[[list[str]], Awaitable[Rows]], *, part: str = "list") -> None:
+    async def _windows(
+        self, collection: str, source: str, size: int, window: Callable[[list[str]], Awaitable[Rows]], *, part: str = "list"
+    ) -> None:
         """Work through the ids of a set, a window at a time, with a cursor after each."""
         cursor = self.cursors.get((collection, part), {})
         after: str | None = cursor.get("after")

@@ -56,7 +56,7 @@ def service_principal(row: structs.ServicePrincipal) -> Row:
 
 def application(row: structs.Application) -> Row:
     """A row of ``application``."""
-    return (row.id, guid(row.appId), row.publisherDomain)
+    return (row.id, guid(row.appId))
 
 
 def credentials(row: structs.ServicePrincipal | structs.Application, source: str) -> list[Row]:
@@ -66,7 +66,19 @@ def credentials(row: structs.ServicePrincipal | structs.Application, source: str
     for attribute, kind in _CREDENTIAL_KINDS:
         for key in getattr(row, attribute) or []:
             if key.keyId:
-                made.append((own, guid(row.appId), source, kind, key.keyId, key.displayName, key.usage, stamp(key.startDateTime), stamp(key.endDateTime)))
+                made.append(
+                    (
+                        own,
+                        guid(row.appId),
+                        source,
+                        kind,
+                        key.keyId,
+                        key.displayName,
+                        key.usage,
+                        stamp(key.startDateTime),
+                        stamp(key.endDateTime),
+                    )
+                )
     return made
 
 
@@ -98,7 +110,14 @@ class ScopeSets:
 def grant(row: structs.Grant, sets: ScopeSets) -> Row:
     """A row of ``delegated_grant``."""
     principal_id = row.principalId or None
-    return (row.id, row.clientId, row.resourceId, principal_id, row.consentType or ("Principal" if principal_id else "AllPrincipals"), sets.key(row.scope))
+    return (
+        row.id,
+        row.clientId,
+        row.resourceId,
+        principal_id,
+        row.consentType or ("Principal" if principal_id else "AllPrincipals"),
+        sets.key(row.scope),
+    )
 
 
 def assignment(row: structs.Assignment) -> Row:

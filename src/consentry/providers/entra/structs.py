@@ -1,3 +1,4 @@
+# ruff: noqa: N815  # field names are Microsoft's
 """The part of Graph's answers that we read, as typed structs: unknown properties are skipped, missing ones are null.
 
 Field names are Microsoft's. Only ids are required; an object without one is counted as not understood.
@@ -76,7 +77,6 @@ class ServicePrincipal(_Read):
 class Application(_Read):
     id: str
     appId: str | None = None
-    publisherDomain: str | None = None
     keyCredentials: list[Key] | None = None
     passwordCredentials: list[Key] | None = None
 
