@@ -18,7 +18,7 @@ from consentry.accounts.models import Person
 class ConsoleRequest(HttpRequest):
     """A request of somebody who is signed in."""
 
-    user: Person  # type: ignore[assignment]
+    user: Person
     htmx: HtmxDetails
 
 
@@ -38,7 +38,7 @@ def require_role(role: str) -> Callable[[Callable[Concatenate[ConsoleRequest, ..
                 return redirect_to_login(request.get_full_path())
             if not person.may(role):
                 raise PermissionDenied(role)
-            return view(cast(ConsoleRequest, request), *args, **kwargs)
+            return view(cast("ConsoleRequest", request), *args, **kwargs)
 
         return guarded
 

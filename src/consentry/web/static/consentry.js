@@ -51,6 +51,7 @@
     }
     var close = document.createElement("button");
     close.type = "button"; close.className = "btn-close"; close.setAttribute("aria-label", "Dismiss"); close.setAttribute("data-dismiss-note", "");
+    if (link) { box.dataset.until = "settled"; }
     box.append(span, close);
     toasts.append(box);
     age(box);
@@ -79,6 +80,7 @@
       { url: event.detail.url, text: tab ? "Open it again" : "Open Microsoft" });
   });
   document.addEventListener("consentry:note", function (event) { note(event.detail.text, event.detail.level); });
+  document.addEventListener("consentry:settled", function () { all("[data-until='settled']").forEach(function (box) { box.remove(); }); });
   document.addEventListener("consentry:close", function () { hide("panel"); hide("dialog"); });
 
   document.addEventListener("htmx:afterSwap", function (event) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from functools import cache
+from pathlib import Path
 
 from django import forms, template
 from django.contrib.staticfiles import finders
@@ -30,8 +31,7 @@ def _icon_markup(name: str) -> str:
     path = finders.find(f"vendor/icons/{name}.svg") if ICON_NAME.match(name) else None
     if not isinstance(path, str):
         return MISSING_ICON
-    with open(path, encoding="utf-8") as file:
-        markup = file.read()
+    markup = Path(path).read_text(encoding="utf-8")
     return re.sub(r"\s+", " ", markup[markup.index("<svg") :]).strip()
 
 
@@ -83,7 +83,7 @@ def time_tag(value: object, style: str = "both", empty: str = "—") -> SafeStri
 
 
 @register.filter
-def duration(seconds: float | int | None) -> str:
+def duration(seconds: float | None) -> str:
     """Seconds in words a person reads: ``8 s``, ``2 min 5 s``, ``1 h 4 min``."""
     if seconds is None:
         return "—"
@@ -96,7 +96,7 @@ def duration(seconds: float | int | None) -> str:
 
 
 @register.filter
-def number(value: float | int | None) -> str:
+def number(value: float | None) -> str:
     """A whole number with thin separators, as in ``200,000``."""
     return "—" if value is None else f"{int(value):,}"
 
