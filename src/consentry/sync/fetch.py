@@ -52,7 +52,7 @@ OPTIONAL = {"risky_service_principals"}  # needs a permission and a licence that
 SLOW = ("audit_events", "sign_in_activity")  # five requests per ten seconds: never in the inventory's way
 _AT_ONCE = ("applications", "delegated_grants", "owners", "policies", "licences", "risky_service_principals")
 _BEAT_SECONDS = 2.0
-_SLOW_GRACE_SECONDS = 2.0
+_SLOW_GRACE_SECONDS = 0.3
 _FATAL = (NotYet, Reauthorise)
 
 
@@ -78,6 +78,7 @@ class Fetched:
     complete: set[str] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
     slow: bool = False
+    merged: frozenset[str] = frozenset()  # by ``on_inventory``
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,9 @@ class _Fetch:
                 raise Transient("staging_lost", "The database lost what was read, as after a crash.", "Everything is read again by itself.")
             _, late = await asyncio.wait(slow, timeout=_SLOW_GRACE_SECONDS)
             if late:
+                merged = frozenset(self.result.complete)
                 await asyncio.to_thread(self.on_inventory, self.result)
+                self.result.merged = merged
         self.result.slow = True
 
     async def _read(self, name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -152,7 +152,7 @@ def _merge(found: SyncRun, fetched: Fetched) -> None:
         connector_id=found.connector_id,
         tenant_id=_proven_tenant(found.connector),
         ours=registrations.client_ids(found.connector.account),
-        complete=frozenset(fetched.complete),
+        complete=frozenset(fetched.complete - fetched.merged),
         unlicensed=frozenset(gap.collection for gap in fetched.gaps if gap.state == CapabilityState.UNLICENSED),
         moment=moment,
     )

@@ -93,7 +93,7 @@ class GraphClient:
             return await self._send("GET", path, None, headers)
         async with self._slow_lane:
             await self._slow_pace()
-            return await self._send("GET", path, None, headers)
+            return await self._send("GET", path, None, headers, slow=True)
 
     async def post(self, path: str, body: Any) -> bytes:
         """A read that Graph wants as POST (``getByIds``). Raises ``MicrosoftError``."""
@@ -106,7 +106,9 @@ class GraphClient:
         """
         wanted = list(paths)
         chunks = [list(range(start, min(start + BATCH_SIZE, len(wanted)))) for start in range(0, len(wanted), BATCH_SIZE)]
-        results: list[bytes | MicrosoftError] = [Transient("batch_item_missing", "Microsoft left out an answer.", "It is read again.")] * len(wanted)
+        results: list[bytes | MicrosoftError] = [
+            Transient("batch_item_missing", "Microsoft left out an answer.", "It is read again.")
+        ] * len(wanted)
         await asyncio.gather(*(self._batch_chunk(wanted, chunk, results, version) for chunk in chunks))
         return results
 
@@ -132,12 +134,14 @@ class GraphClient:
             await asyncio.sleep(wait)
             chunk = again
 
-    async def _send(self, method: str, path: str, body: bytes | None, extra: dict[str, str] | None) -> bytes:
+    async def _send(self, method: str, path: str, body: bytes | None, extra: dict[str, str] | None, *, slow: bool = False) -> bytes:
         if self._session is None or self._gate is None:
             raise RuntimeError("GraphClient is used outside of its context")
         url = self._address(path)
         fresh = False
-        last: MicrosoftError = Transient("microsoft_unreachable", "Microsoft Graph can't be reached.", "Check the network; it is tried again by itself.")
+        last: MicrosoftError = Transient(
+            "microsoft_unreachable", "Microsoft Graph can't be reached.", "Check the network; it is tried again by itself."
+        )
         for attempt in range(_MOST_TRIES):
             headers = {
                 "Authorization": f"Bearer {str.__str__(await self.token(fresh=fresh))}",
@@ -175,6 +179,7 @@ class GraphClient:
             wait = retry_after(answered.get("Retry-After"), attempt)
             if status == 429:
                 self.counters.throttled += 1
+            if status == 429 and not slow:  # the slow lane has a budget of its own
                 self._pause_until = max(self._pause_until, time.monotonic() + wait)
             await asyncio.sleep(wait)
         raise last
@@ -184,7 +189,9 @@ class GraphClient:
             return self.cloud.graph_url + path
         ours, theirs = urlsplit(self.cloud.graph_url), urlsplit(path)
         if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
-            raise Reauthorise("foreign_link", "Microsoft Graph sent a link to another host.", "Check CONSENTRY_MICROSOFT_GRAPH_URL and the proxy.")
+            raise Reauthorise(
+                "foreign_link", "Microsoft Graph sent a link to another host.", "Check CONSENTRY_MICROSOFT_GRAPH_URL and the proxy."
+            )
         return path
 
     def _heed(self, percentage: str | None) -> None:

@@ -24,7 +24,8 @@ WITH said AS (
   SELECT g.id, e.at, e.initiated_by
   FROM inventory_consentevent e
   JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.client_id = e.service_principal_id AND g.resource_id = e.resource_id
-      AND g.principal_id IS NOT DISTINCT FROM CASE WHEN NOT e.admin_consent THEN coalesce(e.principal_id, e.initiated_by_id) END
+      AND coalesce(g.principal_id, g.client_id) = CASE WHEN e.admin_consent THEN e.service_principal_id
+          ELSE coalesce(e.principal_id, e.initiated_by_id) END
   WHERE e.connector_id = %(c)s AND NOT e.facts ? 'grants' AND e.admin_consent IS NOT NULL
     AND e.activity IN ('consent to application', 'add delegated permission grant', 'add oauth2permissiongrant')),
 latest AS (SELECT DISTINCT ON (id) id, at, initiated_by FROM said ORDER BY id, at DESC)

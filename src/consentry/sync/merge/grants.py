@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from consentry.sync.merge.bulk import indexes_afterwards
 from consentry.sync.merge.context import Context
 
 # From so many people on in one run, one change tells of all who gained or lost the same thing
@@ -33,7 +34,7 @@ SELECT DISTINCT ON (scope_key) scope, scope_key, members FROM {s}.scope_set ORDE
 _FIRST_GRANTS = """
 INSERT INTO inventory_delegatedgrant (connector_id, grant_id, client_id, resource_id, principal_id, consent_type, scope_set_id, first_seen)
 SELECT %(c)s, g.grant_id, g.client_id, g.resource_id, g.principal_id, g.consent_type, s.id, %(now)s
-FROM {s}.delegated_grant g JOIN inventory_scopeset s ON s.scope_md5 = g.scope_key ON CONFLICT DO NOTHING
+FROM {s}.delegated_grant g JOIN inventory_scopeset s ON s.scope_md5 = g.scope_key ORDER BY g.grant_id ON CONFLICT DO NOTHING
 """
 # every grant that is new, came back or differs
 _GRANTS_THAT_DIFFER = """
@@ -131,7 +132,9 @@ def merge_grants(context: Context) -> None:
     """Delegated grants: a difference of scopes is a change, one for each person, or one for many."""
     context.do(_SETS)
     if context.first:
-        context.analyze("inventory_delegatedgrant", context.do(_FIRST_GRANTS))
+        with indexes_afterwards(context, "inventory_delegatedgrant"):
+            written = context.do(_FIRST_GRANTS)
+        context.analyze("inventory_delegatedgrant", written)
         context.do("INSERT INTO touched SELECT DISTINCT client_id FROM {s}.delegated_grant")
         return
     context.do(_GRANTS_THAT_DIFFER)

@@ -67,6 +67,8 @@ def merge_owners(context: Context) -> None:
 def merge_credentials(context: Context) -> None:
     """Secrets and certificates of the collections that were read to the end."""
     sources = [source for source, name in _COLLECTION_OF.items() if name in context.complete]
+    if not sources:
+        return
     context.do(_STAGED_CREDENTIALS, sources=sources)
     key = ("service_principal_id", "source", "key_id", "kind")
     value = "jsonb_build_object('kind', x.kind, 'name', x.name, 'ends_at', x.ends_at)"

@@ -37,6 +37,8 @@ UPDATE inventory_plugin SET last_used_state = 'unlicensed' WHERE connector_id = 
 
 def merge_facts(context: Context) -> None:
     """Policies and licences."""
+    if not {"policies", "licences"} & set(context.complete):
+        return
     context.do(_POLICY_CHANGES)
     context.do(_FACTS)
 
