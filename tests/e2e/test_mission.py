@@ -118,11 +118,13 @@ def test_a_refusal_is_explained(demo: Demo, window: BrowserContext) -> None:
         page.get_by_role("button", name="Authorize and Save").click()
     microsoft = opened.value
     sign_in_at_microsoft(microsoft, demo)
-    microsoft.get_by_role("button", name="Cancel").click()
+    with microsoft.expect_request("**/connect/microsoft/return*") as returned:
+        microsoft.get_by_role("button", name="Cancel").click()
     expect(microsoft.get_by_role("heading", name="The permissions were not applied")).to_be_visible()
     expect(microsoft.get_by_text("AADSTS65004")).to_be_visible()
-    reused = microsoft.url
-    microsoft.goto(reused)
+    microsoft.reload()
+    expect(microsoft.get_by_role("heading", name="The permissions were not applied")).to_be_visible()
+    microsoft.goto(returned.value.url)
     expect(microsoft.get_by_role("heading", name="This answer can't be used")).to_be_visible()
 
 

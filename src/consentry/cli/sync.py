@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import threading
+import time
 from datetime import timedelta
 
 import typer
@@ -19,9 +20,10 @@ from consentry.cli.connect import find_connector
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.core.worker import worker_connector
-from consentry.sync import services
+from consentry.sync import queries, services
 from consentry.sync.models import CollectionProgress, RunState, SyncRun
 
+_LOOK_SECONDS, _RECOVER_SECONDS = 0.3, 15.0
 _ENDED = {RunState.DONE: DONE, RunState.INCOMPLETE: INCOMPLETE, RunState.FAILED: FAILED}
 
 
@@ -45,13 +47,13 @@ def sync(
             "Run 'consentry integrate third-party-apps' first.",
         )
     services.recover()
-    run = services.start_sync(integration, trigger="command")
+    run = services.start_sync(integration, trigger="command", full=full)
     if wait:
         if not _worker_alive():
             threading.Thread(target=_work, daemon=True).start()
         run = _follow(run.pk)
     if as_json:
-        print(json.dumps(services.summary(run.pk), ensure_ascii=False))
+        print(json.dumps(queries.run_summary(run.pk), ensure_ascii=False))
     else:
         say(f"Run {run.pk}: {RunState(run.state).label}.{f' {run.error} {run.remedy} [{run.error_code}]' if run.error else ''}")
     raise typer.Exit(_ENDED.get(RunState(run.state), DONE))
@@ -77,11 +79,16 @@ def _work() -> None:
 
 def _follow(run_id: int) -> SyncRun:
     console = Console(file=sys.stderr)
+    next_look = time.monotonic() + _RECOVER_SECONDS
     with console.status("Waiting for a worker") as status:
         while True:
-            run = services.wait_for(run_id)
+            run = SyncRun.objects.get(pk=run_id)
             if run.state in _ENDED:
                 return run
+            if time.monotonic() > next_look:  # a worker that was killed is nobody's business but the scheduler's, which may not be there
+                services.recover()
+                next_look = time.monotonic() + _RECOVER_SECONDS
+            time.sleep(_LOOK_SECONDS)
             parts = CollectionProgress.objects.filter(run_id=run_id, state="reading").values_list("name", "rows")
             reading = ", ".join(f"{name.replace('_', ' ')} {rows:,}" for name, rows in parts)
             status.update(f"{RunState(run.state).label}{': ' + reading if reading else ''}")

@@ -33,4 +33,5 @@ def connection_string(settings: dict[str, Any]) -> str:
         "host": settings["HOST"],
         "port": settings["PORT"],
     }
-    return make_conninfo(**{name: value for name, value in given.items() if value})
+    extra = {name: str(value) for name, value in settings["OPTIONS"].items() if isinstance(value, (str, int))}
+    return make_conninfo("", **{**extra, **{name: str(value) for name, value in given.items() if value}})

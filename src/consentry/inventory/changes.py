@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 _SENTENCES = {
-    "plugin_added": "was first seen",
+    "plugin_first_seen": "was there when the tenant was first read",
+    "plugin_added": "appeared in the tenant",
     "plugin_removed": "was removed from the tenant",
     "plugin_returned": "came back",
     "plugin_renamed": "was renamed from {before} to {after}",
@@ -17,12 +18,15 @@ _SENTENCES = {
     "grant_added": "gained {after} on {subject} for {who}",
     "grant_removed": "lost {before} on {subject} for {who}",
     "grant_changed": "now has {after} on {subject} for {who}, before {before}",
+    "grant_added_for_many": "gained {after} on {subject}",
+    "grant_removed_for_many": "lost {before} on {subject}",
+    "grant_changed_for_many": "now has {after} on {subject}, before {before}",
     "permission_added": "gained the application permission {after} on {subject}",
     "permission_removed": "lost the application permission {before} on {subject}",
     "credential_added": "has a new credential {subject}",
     "credential_removed": "no longer has the credential {subject}",
-    "owner_added": "has a new owner",
-    "owner_removed": "lost an owner",
+    "owner_added": "has a new owner, {who}",
+    "owner_removed": "lost the owner {who}",
     "consent_policy_changed": "The tenant's {subject} changed",
 }
 

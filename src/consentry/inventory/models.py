@@ -3,7 +3,9 @@
 ``sync.merge`` and ``risk.services`` write these tables by set-based SQL; pages and exports read them through
 ``inventory.queries``. Directory objects refer to each other by their object id inside one connector and not by
 foreign key, because Microsoft's collections arrive separately and name objects that no longer exist.
-``removed_at`` marks what a complete collection no longer listed; rows are kept for history.
+``removed_at`` marks what a complete collection no longer listed; rows are kept for history. The tables that grow with the
+tenant have no foreign key constraints (``db_constraint=False``): checking them took longer than writing the rows, and only the
+merge writes them, holding the connector's row.
 """
 
 from __future__ import annotations
@@ -79,7 +81,6 @@ class Plugin(models.Model):
     is_console = models.BooleanField(default=False)  # one of our own registrations: never listed
     first_seen = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
-    row_hash = models.BinaryField(null=True)
     consented_at = models.DateTimeField(null=True)
     last_used = models.DateTimeField(null=True)
     last_used_state = models.CharField(max_length=12, choices=LastUsedState.choices, default=LastUsedState.UNKNOWN)
@@ -122,13 +123,13 @@ class ScopeSet(models.Model):
 class DelegatedGrant(models.Model):
     """An oauth2PermissionGrant. ``principal_id`` is null when it holds for everybody."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
-    grant_id = models.TextField()
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    grant_id = models.TextField(db_collation="C")
     client_id = models.UUIDField()  # object id of the plugin's service principal
     resource_id = models.UUIDField()
     principal_id = models.UUIDField(null=True)
     consent_type = models.TextField()  # AllPrincipals | Principal, unknown values kept
-    scope_set = models.ForeignKey(ScopeSet, on_delete=models.PROTECT)
+    scope_set = models.ForeignKey(ScopeSet, on_delete=models.PROTECT, db_constraint=False, db_index=False)
     first_seen = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
     granted_at = models.DateTimeField(null=True)  # from the audit log, where it still knows
@@ -145,8 +146,8 @@ class DelegatedGrant(models.Model):
 class AppRoleAssignment(models.Model):
     """An appRoleAssignment held by a service principal: an application permission."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
-    assignment_id = models.TextField()
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    assignment_id = models.TextField(db_collation="C")
     principal_id = models.UUIDField()
     principal_type = models.TextField(null=True)
     principal_name = models.TextField(null=True)
@@ -195,7 +196,7 @@ class PermissionDefinition(models.Model):
 class Principal(models.Model):
     """A directory user, group or service principal that a grant, assignment or ownership names."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_constraint=False, db_index=False)
     object_id = models.UUIDField()
     kind = models.CharField(max_length=20)  # user | group | service_principal | unknown
     name = models.TextField(blank=True)

@@ -16,7 +16,7 @@ from consentry.simulator import enterprise_apps, pages
 from consentry.simulator.consent import AdminConsent
 from consentry.simulator.control import Control
 from consentry.simulator.discovery import Discovery
-from consentry.simulator.graph import add_graph_routes
+from consentry.simulator.graph import Graph, add_graph_routes
 from consentry.simulator.login import Login
 from consentry.simulator.options import SimulatorOptions
 from consentry.simulator.registrations import make_registrations
@@ -26,6 +26,7 @@ from consentry.simulator.tokens import Tokens, signing_key
 
 _SMALL = 12  # people of the second tenant, and the fewest of the main one
 _LARGEST_BODY = 8 * 1024 * 1024
+GRAPH = web.AppKey("graph", Graph)
 
 
 def build_cloud(options: SimulatorOptions, redirect_uris: list[str] | None = None) -> Cloud:
@@ -87,6 +88,7 @@ def build_app(cloud: Cloud, options: SimulatorOptions) -> web.Application:
     tokens, discovery = Tokens(cloud, key), Discovery(cloud)
     consent = AdminConsent(cloud, options, Login(cloud, key), remember)
     graph = add_graph_routes(app, cloud=cloud, options=options, authenticate=tokens.access)
+    app[GRAPH] = graph
     Control(cloud, options, graph, tokens, consent, remember).add_routes(app)
     app.router.add_get("/_simulator/style.css", style)
     app.router.add_get("/common/discovery/instance", discovery.instance)

@@ -1,46 +1,60 @@
-"""The reading half of a run: every collection into staging, side by side, with progress; a refused one is a gap and no failure."""
+"""The reading half of a run: every collection side by side into staging; a refused one is a gap and no failure."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from django.db import connection
-from psycopg import sql
+import psycopg
+import uvloop
+from django.db import connection as django
 
 from consentry.connect.models import CapabilityState
 from consentry.connect.provider import Registration
 from consentry.core.dsn import connection_string
+from consentry.core.errors import ConsentryError
 from consentry.providers.entra.clouds import cloud
-from consentry.providers.entra.errors import Forbidden, MicrosoftError, NotFound, NotYet, Reauthorise, Unavailable, Unlicensed
+from consentry.providers.entra.errors import (
+    Forbidden,
+    MicrosoftError,
+    NotFound,
+    NotYet,
+    Reauthorise,
+    Resync,
+    Transient,
+    Unavailable,
+    Unlicensed,
+)
 from consentry.providers.entra.graph import Counters, GraphClient
 from consentry.providers.entra.reads import Reader
 from consentry.providers.entra.tokens import Tokens
-from consentry.sync.staging import Staging
+from consentry.sync.writer import Writer
 
-_BEAT_SECONDS = 1.0
-# collection -> the staging tables that show how far it is
-TABLES_OF = {
+# collection -> the staging table that people's row count comes from
+COLLECTIONS = {
     "service_principals": "service_principal",
     "applications": "application",
     "delegated_grants": "delegated_grant",
     "app_role_assignments": "app_role_assignment",
+    "owners": "owner",
     "permissions": "permission",
     "principals": "principal",
-    "owners": "owner",
-    "sign_in_activity": "activity",
-    "audit_events": "event",
     "policies": "fact",
     "licences": "fact",
+    "risky_service_principals": "risky",
+    "audit_events": "event",
+    "sign_in_activity": "activity",
 }
-_RESOURCES = """
-SELECT DISTINCT resource_id FROM {s}.delegated_grant UNION SELECT resource_id FROM {s}.app_role_assignment ORDER BY 1
-"""
-_PEOPLE = """
-SELECT principal_id FROM {s}.delegated_grant WHERE principal_id IS NOT NULL UNION SELECT owner_id FROM {s}.owner WHERE owner_id IS NOT NULL ORDER BY 1
-"""
+OPTIONAL = {"risky_service_principals"}  # needs a permission and a licence that few give: a capability, not a gap
+SLOW = ("audit_events", "sign_in_activity")  # five requests per ten seconds: never in the inventory's way
+_AT_ONCE = ("applications", "delegated_grants", "owners", "policies", "licences", "risky_service_principals")
+_BEAT_SECONDS = 2.0
+_SLOW_GRACE_SECONDS = 0.3
+_FATAL = (NotYet, Reauthorise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,108 +67,160 @@ class Gap:
     reason: str
 
     def as_dict(self) -> dict[str, str]:
+        """As it stands in a run's summary."""
         return {"collection": self.collection, "reason": self.reason, "code": self.code}
 
 
 @dataclass(slots=True)
 class Fetched:
-    """What a run read."""
+    """What a run has read until now. Without ``slow``, the audit log and the reports are still being read."""
 
     counters: Counters = field(default_factory=Counters)
     complete: set[str] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
+    slow: bool = False
+    merged: frozenset[str] = frozenset()  # by ``on_inventory``
 
 
-def fetch(run_id: int, registration: Registration, tenant: str) -> Fetched:
-    """Read the whole tenant into the run's staging tables.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to read: a run, the registration to read with, the tenant, and since when audit events are wanted."""
 
-    Raises ``ConsentryError`` when not even the service principals can be read: then there is nothing to merge.
+    run_id: int
+    registration: Registration
+    tenant: str
+    audit_since: datetime
+
+
+def fetch(order: Order, on_inventory: Callable[[Fetched], None]) -> Fetched:
+    """Read the whole tenant into the run's staging tables, going on where an earlier attempt was killed.
+
+    ``on_inventory`` is called in another thread when everything but the slow lane is read, if that lane is not done by then.
+    Raises ``ConsentryError`` when nothing can be read, and ``psycopg.Error`` when the database goes away.
     """
-    return asyncio.run(_Fetch(run_id, registration, tenant).run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_Fetch(order, on_inventory).run())
 
 
 class _Fetch:
-    def __init__(self, run_id: int, registration: Registration, tenant: str) -> None:
-        self.run_id = run_id
-        self.url = connection_string(connection.settings_dict)
-        self.tokens = Tokens(cloud(), registration, tenant)
+    def __init__(self, order: Order, on_inventory: Callable[[Fetched], None]) -> None:
+        self.order = order
+        self.on_inventory = on_inventory
         self.result = Fetched()
-        self.states: dict[str, str] = dict.fromkeys(TABLES_OF, "waiting")
-        self.reasons: dict[str, str] = {}
-        self.failure: MicrosoftError | None = None
+        self.states: dict[str, str] = {}
 
     async def run(self) -> Fetched:
-        async with Staging(self.url, self.run_id) as staging, GraphClient(cloud(), self.tokens.get_async) as graph:
+        place = cloud()
+        tokens = Tokens(place, self.order.registration, self.order.tenant)
+        info = connection_string(django.settings_dict)
+        async with (
+            await psycopg.AsyncConnection.connect(info, autocommit=True) as connection,
+            await psycopg.AsyncConnection.connect(info, autocommit=True) as pulse,
+            GraphClient(place, tokens.get_async) as graph,
+        ):
             self.result.counters = graph.counters
-            reader = Reader(graph, staging.copy, staging.empty)
-            heart = asyncio.create_task(self._beat(staging))
+            self.writer = Writer(connection, self.order.run_id, COLLECTIONS)
+            await self.writer.open()
+            cursors = {(name, part): at for name, progress in self.writer.collections.items() for part, at in progress.parts.items()}
+            self.reader = Reader(graph, self.writer, cursors)
+            helpers = [asyncio.create_task(self.writer.write()), asyncio.create_task(self._beat(pulse))]
             try:
-                await self._collections(reader, staging)
+                await _first_of(self._collections(), helpers)
             finally:
-                heart.cancel()
-                await self._save(staging)
+                for helper in helpers:
+                    helper.cancel()
+                await asyncio.gather(*helpers, return_exceptions=True)
+                with contextlib.suppress(psycopg.Error):
+                    await self._pulse(pulse)
         return self.result
 
-    async def _collections(self, reader: Reader, staging: Staging) -> None:
-        await self._read("service_principals", reader.service_principals)
-        if self.failure:
-            raise self.failure
-        side_by_side = (
-            "applications",
-            "delegated_grants",
-            "app_role_assignments",
-            "owners",
-            "sign_in_activity",
-            "audit_events",
-            "policies",
-            "licences",
-        )
-        slow = [asyncio.create_task(self._read(name, getattr(reader, name))) for name in ("sign_in_activity", "audit_events")]
-        await asyncio.gather(
-            *(self._read(name, getattr(reader, name)) for name in side_by_side if name not in {"sign_in_activity", "audit_events"})
-        )
-        resources, people = await staging.ids(_RESOURCES), await staging.ids(_PEOPLE)
-        await asyncio.gather(
-            self._read("permissions", lambda: reader.permissions(resources)),
-            self._read("principals", lambda: reader.principals(people)),
-            *slow,
-        )
+    async def _collections(self) -> None:
+        reader = self.reader
+        work: dict[str, Callable[[], Awaitable[None]]] = {name: getattr(reader, name) for name in COLLECTIONS}
+        work["audit_events"] = lambda: reader.audit_events(self.order.audit_since)
+        async with asyncio.TaskGroup() as group:
+            slow = [group.create_task(self._read(name, work[name])) for name in SLOW]
+            plugins = group.create_task(self._read("service_principals", work["service_principals"]))
+            others = [group.create_task(self._read(name, work[name])) for name in _AT_ONCE]
+            await plugins  # the follow-ups of assignments may need their ids
+            await self._read("app_role_assignments", work["app_role_assignments"])
+            await asyncio.gather(*others)
+            await asyncio.gather(*(self._read(name, work[name]) for name in ("permissions", "principals")))
+            if not await self.writer.intact():
+                raise Transient("staging_lost", "The database lost what was read, as after a crash.", "Everything is read again by itself.")
+            _, late = await asyncio.wait(slow, timeout=_SLOW_GRACE_SECONDS)
+            if late:
+                merged = frozenset(self.result.complete)
+                await asyncio.to_thread(self.on_inventory, self.result)
+                self.result.merged = merged
+        self.result.slow = True
 
     async def _read(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        self.states[name] = "reading"
-        try:
-            await work()
-        except MicrosoftError as error:
-            state = _state_of(error)
-            reason = "unlicensed" if state == CapabilityState.UNLICENSED else f"{error.what} {error.remedy}"
-            self.states[name], self.reasons[name] = "incomplete", reason
-            self.result.gaps.append(Gap(name, state, error.code, reason))
-            if name == "service_principals" or isinstance(error, (NotYet, Reauthorise)):
-                self.failure = error
-        else:
-            self.states[name] = "complete"
+        progress = self.writer.collections[name]
+        if not progress.ended:
+            await self.writer.mark(name, "reading")
+            try:
+                await work()
+            except _FATAL:
+                raise
+            except MicrosoftError as error:
+                if name == "service_principals" and isinstance(error, Transient):
+                    raise  # Microsoft is down: nothing is known about anything
+                await self.writer.mark(name, "incomplete", code=_code(error), reason=_reason(error))
+                self.states[name] = _state_of(error)
+            else:
+                await self.writer.flush()
+                if progress.unreadable:
+                    reason = f"{progress.unreadable} objects could not be understood."
+                    await self.writer.mark(name, "incomplete", code="objects_unreadable", reason=reason)
+                else:
+                    await self.writer.mark(name, "complete")
+        if progress.state == "complete":
             self.result.complete.add(name)
+        else:
+            state = self.states.get(name) or (CapabilityState.UNLICENSED if progress.code == "unlicensed" else CapabilityState.UNAVAILABLE)
+            self.result.gaps.append(Gap(name, state, progress.code, progress.reason))
 
-    async def _beat(self, staging: Staging) -> None:
+    async def _beat(self, connection: psycopg.AsyncConnection[Any]) -> None:
         while True:
-            await self._save(staging)
+            await self._pulse(connection)
             await asyncio.sleep(_BEAT_SECONDS)
 
-    async def _save(self, staging: Staging) -> None:
-        rows: list[tuple[Any, ...]] = [
-            (self.run_id, name, state, staging.rows[TABLES_OF[name]], self.reasons.get(name, "")) for name, state in self.states.items()
-        ]
-        async with staging._turn, staging.connection.cursor() as cursor:  # one connection, one user at a time
-            await cursor.execute(
-                "UPDATE sync_syncrun SET heartbeat_at = now(), requests = %s WHERE id = %s", (self.result.counters.requests, self.run_id)
-            )
-            await cursor.executemany(
-                sql.SQL(
-                    "INSERT INTO sync_collectionprogress (run_id, name, state, rows, reason, pages, cursor, code) VALUES (%s, %s, %s, %s, %s, 0, '{}', '')"
-                    " ON CONFLICT (run_id, name) DO UPDATE SET state = excluded.state, rows = excluded.rows, reason = excluded.reason"
-                ),
-                rows,
-            )
+    async def _pulse(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        seen = self.result.counters
+        await connection.execute(
+            "UPDATE sync_syncrun SET heartbeat_at = now(), requests = %s, throttled = %s, retried = %s, resource_units = %s WHERE id = %s",
+            [seen.requests, seen.throttled, seen.retried, seen.resource_units, self.order.run_id],
+        )
+
+
+async def _first_of(work: Coroutine[Any, Any, None], helpers: list[asyncio.Task[None]]) -> None:
+    """Wait for the work; a helper that ends before it has failed, and its error is what matters."""
+    main = asyncio.create_task(work)
+    done, _ = await asyncio.wait([main, *helpers], return_when=asyncio.FIRST_COMPLETED)
+    if main not in done:
+        main.cancel()
+        await asyncio.gather(main, return_exceptions=True)
+        await next(iter(done))
+    try:
+        await main
+    except BaseExceptionGroup as group:
+        raise _worst(group) from group
+
+
+def _worst(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves.append(_worst(error) if isinstance(error, BaseExceptionGroup) else error)
+    return next((error for error in leaves if not isinstance(error, ConsentryError)), leaves[0])
+
+
+def _code(error: MicrosoftError) -> str:
+    return "unlicensed" if isinstance(error, Unlicensed) else error.code
+
+
+def _reason(error: MicrosoftError) -> str:
+    return "unlicensed" if isinstance(error, Unlicensed) else f"{error.what} {error.remedy}"
 
 
 def _state_of(error: MicrosoftError) -> str:
@@ -162,6 +228,6 @@ def _state_of(error: MicrosoftError) -> str:
         return CapabilityState.UNLICENSED
     if isinstance(error, Forbidden):
         return CapabilityState.MISSING
-    if isinstance(error, (Unavailable, NotFound)):
+    if isinstance(error, (Unavailable, NotFound, Resync)):
         return CapabilityState.UNAVAILABLE
-    return CapabilityState.MISSING
+    return CapabilityState.GRANTED  # a passing fault says nothing about what is allowed

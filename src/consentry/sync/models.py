@@ -83,3 +83,13 @@ class DeltaLink(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["connector", "collection"], name="one_delta_link_per_collection")
         ]
+
+
+class TouchedPlugin(models.Model):
+    """A plugin whose facts a run changed: what the steps after the merge look at."""
+
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="touched")
+    plugin = models.ForeignKey("inventory.Plugin", on_delete=models.CASCADE, db_constraint=False)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [models.UniqueConstraint(fields=["run", "plugin"], name="touched_once")]

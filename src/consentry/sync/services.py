@@ -1,13 +1,17 @@
-"""The only writers of runs: queue, run, finish."""
+"""The only writers of runs: queue, run, merge, finish, recover."""
 
 from __future__ import annotations
 
 import resource
-import time
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+import psycopg
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Q
 
 from consentry.accounts import services as accounts
@@ -16,40 +20,45 @@ from consentry.connect import services as connect
 from consentry.connect.models import Capability, CapabilityState, Connector, Integration, RegistrationRole, Status
 from consentry.core import events
 from consentry.core.clock import now
+from consentry.core.dsn import connection_string
 from consentry.core.errors import ConsentryError
-from consentry.sync.fetch import Fetched, fetch
-from consentry.sync.merge import Merge
+from consentry.inventory.models import TenantFact
+from consentry.sync import queries, staging
+from consentry.sync.fetch import OPTIONAL, Fetched, Order, fetch
+from consentry.sync.merge import Task, merge
 from consentry.sync.models import RunState, SyncRun
-from consentry.sync.staging import schema_of
 
 LIVE = (RunState.QUEUED, RunState.FETCHING, RunState.MERGING, RunState.SCORING)
 STALE_AFTER = timedelta(seconds=60)
-OPTIONAL = {"risky_service_principals"}
+_QUIET_AFTER = timedelta(seconds=10)  # a working run says so every two seconds
+_LOCKS = 0x5359_4E43  # the space of our advisory locks: one for each run
+_ATTEMPTS = 3
+_LASTING = {"registration_missing", "certificate_unusable", "casb_missing"}
+_DISK_FULL = "53100"
 
 
 @transaction.atomic
-def start_sync(integration: Integration, *, trigger: str) -> SyncRun:
-    """Queue a run, or return the one that is under way: one at a time per connector.
+def start_sync(integration: Integration, *, trigger: str, full: bool = False) -> SyncRun:
+    """Queue a run, or return the one that is under way: one at a time per connector. ``full`` reads everything again.
 
     Raises ``ConsentryError`` without a CASB licence or when the integration is not connected.
     """
     connector = integration.connector
-    if not accounts.has_casb(connector.account):
-        raise ConsentryError(
-            "casb_missing",
-            "Interconnected Apps needs a CASB licence on the account.",
-            "Ask the owner to renew it under Administration > Licence.",
-        )
+    _require_casb(connector)
     if integration.status == Status.PENDING:
         raise ConsentryError(
             "integration_pending", f"3rd Party Apps over {connector.name} is not authorised.", "Authorise it under Integrations."
+        )
+    if integration.disconnected_at:
+        raise ConsentryError(
+            "integration_disconnected", f"3rd Party Apps over {connector.name} is disconnected.", "Authorise it again under Integrations."
         )
     live = SyncRun.objects.filter(connector=connector, state__in=LIVE).first()
     if live:
         return live
     try:
         with transaction.atomic():
-            run = SyncRun.objects.create(connector=connector, trigger=trigger)
+            run = SyncRun.objects.create(connector=connector, trigger=trigger, mode="full")
     except IntegrityError:
         return SyncRun.objects.get(connector=connector, state__in=LIVE)
     Integration.objects.filter(pk=integration.pk).update(next_sync_at=now() + timedelta(minutes=integration.sync_every_minutes))
@@ -58,90 +67,138 @@ def start_sync(integration: Integration, *, trigger: str) -> SyncRun:
 
 
 def run(run_id: int) -> None:
-    """Fetch, then merge in one transaction, then tell the next rooms. A failure leaves the old state untouched."""
-    found = SyncRun.objects.select_related("connector__account").filter(pk=run_id).first()
-    if found is None or found.state not in {RunState.QUEUED, RunState.FETCHING, RunState.MERGING}:
-        return
-    connector = found.connector
-    SyncRun.objects.filter(pk=run_id).update(state=RunState.FETCHING, started_at=found.started_at or now(), heartbeat_at=now())
-    try:
-        registration = registrations.required(connector.account, RegistrationRole.READER)
-        fetched = fetch(run_id, registration, str(connector.tenant_id))
-        found.refresh_from_db()
-        _merge(found, fetched)
-    except ConsentryError as error:
-        _fail(found, error.code, error.what, error.remedy)
-    except Exception as error:
-        _fail(
-            found,
-            "sync_failed",
-            f"The sync stopped unexpectedly ({type(error).__name__}).",
-            "It is tried again with the next run; the log holds the details.",
-        )
-        raise
-    finally:
+    """Fetch, then merge in one transaction, then tell the next rooms. A failure leaves the old state untouched.
+
+    Where a worker was killed in the middle, this goes on from the saved cursors. Does nothing for a run that is over or that
+    another worker has in hand. A database that goes away leaves the run to ``recover``.
+    """
+    with _in_hand(run_id) as mine:
+        found = SyncRun.objects.select_related("connector__account").filter(pk=run_id).first()
+        if not mine or found is None or found.state not in {RunState.QUEUED, RunState.FETCHING, RunState.MERGING}:
+            return
+        SyncRun.objects.filter(pk=run_id).update(state=RunState.FETCHING, started_at=found.started_at or now(), heartbeat_at=now())
+        try:
+            _require_casb(found.connector)
+            _merge(found, _fetch(found))
+        except ConsentryError as error:
+            _fail(found, error.code, error.what, error.remedy)
+        except (OperationalError, psycopg.OperationalError) as error:
+            if getattr(error.__cause__ or error, "sqlstate", None) != _DISK_FULL:
+                raise
+            _fail(found, "disk_full", "The database's disk is full.", "Free some space; the next sync goes on by itself.")
+        except Exception as error:
+            _fail(
+                found,
+                "sync_failed",
+                f"The sync stopped unexpectedly ({type(error).__name__}).",
+                "The next run tries again; the log holds the details.",
+            )
+            raise
         drop_staging(run_id)
 
 
-def drop_staging(run_id: int) -> None:
-    """Drop a run's staging tables."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP SCHEMA IF EXISTS {schema_of(run_id)} CASCADE")
+def _require_casb(connector: Connector) -> None:
+    if not accounts.has_casb(connector.account):
+        raise ConsentryError(
+            "casb_missing",
+            "Interconnected Apps needs a CASB licence on the account.",
+            "Ask the owner to renew it under Administration > Licence.",
+        )
+
+
+def _proven_tenant(connector: Connector) -> UUID:
+    if connector.tenant_id is None:
+        raise ConsentryError(
+            "connector_pending", f"{connector.name} is not authorised yet.", "Finish step 1, the MS Tenant connector, first."
+        )
+    return connector.tenant_id
+
+
+@contextmanager
+def _in_hand(run_id: int) -> Iterator[bool]:
+    """Hold the run's lock for as long as this process lives. False when another worker has it."""
+    with psycopg.connect(connection_string(connection.settings_dict), autocommit=True) as holder:
+        found = holder.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, run_id]).fetchone()
+        yield bool(found and found[0])
+
+
+def _fetch(found: SyncRun) -> Fetched:
+    connector = found.connector
+    registration = registrations.required(connector.account, RegistrationRole.READER)
+    order = Order(found.pk, registration, str(_proven_tenant(connector)), queries.audit_since(connector.pk, now()))
+
+    def on_inventory(fetched: Fetched) -> None:
+        try:
+            _merge(found, fetched)
+        finally:
+            connection.close()  # this thread's own
+
+    for attempt in range(_ATTEMPTS):
+        try:
+            return fetch(order, on_inventory)
+        except ConsentryError as error:
+            if error.code != "staging_lost" or attempt + 1 == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _merge(found: SyncRun, fetched: Fetched) -> None:
-    connector = found.connector
-    SyncRun.objects.filter(pk=found.pk).update(
-        state=RunState.MERGING,
-        heartbeat_at=now(),
-        requests=fetched.counters.requests,
-        throttled=fetched.counters.throttled,
-        retried=fetched.counters.retried,
-        resource_units=fetched.counters.resource_units,
-        incomplete=[gap.as_dict() for gap in fetched.gaps if gap.collection not in OPTIONAL],
+    """Make visible what was read. While the slow lane is still being read the run goes on afterwards."""
+    gaps = [gap.as_dict() for gap in fetched.gaps if gap.collection not in OPTIONAL]
+    if fetched.slow:
+        SyncRun.objects.filter(pk=found.pk).update(state=RunState.MERGING, heartbeat_at=now(), incomplete=gaps)
+    moment = now()
+    task = Task(
+        run_id=found.pk,
+        connector_id=found.connector_id,
+        tenant_id=_proven_tenant(found.connector),
+        ours=registrations.client_ids(found.connector.account),
+        complete=frozenset(fetched.complete - fetched.merged),
+        unlicensed=frozenset(gap.collection for gap in fetched.gaps if gap.state == CapabilityState.UNLICENSED),
+        moment=moment,
     )
-    unlicensed = {gap.collection for gap in fetched.gaps if gap.state == CapabilityState.UNLICENSED}
     with transaction.atomic():
-        first = not SyncRun.objects.filter(connector=connector, state__in=[RunState.DONE, RunState.INCOMPLETE]).exists()
-        changes = Merge(
-            run_id=found.pk,
-            connector_id=connector.pk,
-            tenant_id=connector.tenant_id,
-            ours=registrations.client_ids(connector.account),
-            complete=fetched.complete,
-            unlicensed=unlicensed,
-            first=first,
-        ).run()
-        for name in fetched.complete:
-            _capability(connector, name, CapabilityState.GRANTED, "")
-        for gap in fetched.gaps:
-            _capability(connector, gap.collection, gap.state, gap.reason)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        SyncRun.objects.filter(pk=found.pk).update(
-            state=RunState.SCORING, heartbeat_at=now(), changes=changes, peak_memory_mb=round(peak, 1)
-        )
+        changes = merge(task)
+        _note_capabilities(found.connector, fetched)
+        if "audit_events" in fetched.complete:
+            read = {"value": {"until": (found.started_at or moment).isoformat()}, "read_at": moment}
+            TenantFact.objects.update_or_create(connector_id=found.connector_id, name=queries.AUDIT_READ, defaults=read)
+        update: dict[str, Any] = {"changes": changes, "peak_memory_mb": _peak_memory(), "heartbeat_at": now()}
+        if fetched.slow:
+            update["state"] = RunState.SCORING
+        SyncRun.objects.filter(pk=found.pk).update(**update)
         events.emit("sync:run:merged", run_id=found.pk)
 
 
-def _capability(connector: Connector, name: str, state: str, detail: str) -> None:
-    Capability.objects.update_or_create(connector=connector, name=name, defaults={"state": state, "detail": detail, "checked_at": now()})
+def _note_capabilities(connector: Connector, fetched: Fetched) -> None:
+    states = dict.fromkeys(fetched.complete, (CapabilityState.GRANTED, ""))
+    states.update({gap.collection: (CapabilityState(gap.state), gap.reason) for gap in fetched.gaps})
+    for name, (state, detail) in states.items():
+        Capability.objects.update_or_create(
+            connector=connector, name=name, defaults={"state": state, "detail": detail, "checked_at": now()}
+        )
 
 
-def finish_run(run_id: int, counts: dict[str, Any]) -> None:
-    """Close a merged and scored run and say what it means for the integration."""
-    found = SyncRun.objects.select_related("connector").get(pk=run_id)
-    state = RunState.INCOMPLETE if found.incomplete else RunState.DONE
+def _peak_memory() -> float:
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+def finish_run(run_id: int, counts: dict[str, int]) -> None:
+    """Close a run that is merged and scored, and say what it means for the integration. Does nothing before that or twice."""
     with transaction.atomic():
-        SyncRun.objects.filter(pk=run_id).update(state=state, finished_at=now(), counts=counts)
+        found = SyncRun.objects.select_for_update(of=("self",)).select_related("connector").get(pk=run_id)
+        if found.state != RunState.SCORING:
+            return
+        found.state = RunState.INCOMPLETE if found.incomplete else RunState.DONE
+        found.finished_at, found.counts = now(), counts
+        found.save(update_fields=["state", "finished_at", "counts"])
+        lacking = [gap["collection"].replace("_", " ") for gap in found.incomplete if gap["code"] != "unlicensed"]
         for integration in found.connector.integrations.filter(disconnected_at__isnull=True):
-            if found.incomplete:
-                names = ", ".join(gap["collection"].replace("_", " ") for gap in found.incomplete)
+            if lacking:
+                what = f"Could not be read: {', '.join(lacking)}."
                 connect.record_sync_result(
-                    integration,
-                    Status.WARNING,
-                    code="sync_incomplete",
-                    what=f"Could not be read: {names}.",
-                    remedy="Open Details to see why; the rest is complete.",
+                    integration, Status.WARNING, code="sync_incomplete", what=what, remedy="Open Details to see why; the rest is complete."
                 )
             else:
                 connect.record_sync_result(integration, Status.CONNECTED)
@@ -151,15 +208,15 @@ def _fail(found: SyncRun, code: str, what: str, remedy: str) -> None:
     with transaction.atomic():
         SyncRun.objects.filter(pk=found.pk).update(state=RunState.FAILED, finished_at=now(), error_code=code, error=what, remedy=remedy)
         for integration in found.connector.integrations.filter(disconnected_at__isnull=True):
-            lasting = code.startswith("AADSTS") or code in {"registration_missing", "certificate_unusable"}
+            lasting = code.startswith("AADSTS") or code in _LASTING
             connect.record_sync_result(integration, Status.FAILURE if lasting else Status.WARNING, code=code, what=what, remedy=remedy)
 
 
 def due(limit: int = 50) -> int:
-    """Start the runs whose time has come. Returns how many."""
+    """Start the runs whose time has come; without a CASB licence nothing is collected. Returns how many."""
     ready = Integration.objects.select_related("connector__account").filter(next_sync_at__lte=now(), disconnected_at__isnull=True)
     started = 0
-    for integration in ready.exclude(status=Status.PENDING)[:limit]:
+    for integration in ready.exclude(status=Status.PENDING).order_by("next_sync_at")[:limit]:
         if accounts.has_casb(integration.connector.account):
             start_sync(integration, trigger="schedule")
             started += 1
@@ -167,37 +224,34 @@ def due(limit: int = 50) -> int:
 
 
 def recover() -> int:
-    """Queue again the runs whose worker died, also all of them by kill -9. Returns how many."""
-    limit = now() - STALE_AFTER
-    stale = SyncRun.objects.filter(state__in=[RunState.QUEUED, RunState.FETCHING, RunState.MERGING, RunState.SCORING]).filter(
-        Q(heartbeat_at__lt=limit) | Q(heartbeat_at__isnull=True, queued_at__lt=limit)
+    """Queue again the runs whose worker died, also all of them by kill -9, and drop what dead runs left. Returns how many."""
+    queued = Q(state=RunState.QUEUED, queued_at__lt=now() - STALE_AFTER) & (
+        Q(heartbeat_at__isnull=True) | Q(heartbeat_at__lt=now() - STALE_AFTER)
     )
+    scoring = Q(state=RunState.SCORING, heartbeat_at__lt=now() - STALE_AFTER)
+    working = Q(state__in=[RunState.FETCHING, RunState.MERGING], heartbeat_at__lt=now() - _QUIET_AFTER) & ~Q(pk__in=_runs_in_hand())
+    stale = list(SyncRun.objects.filter(queued | scoring | working))
     for found in stale:
-        SyncRun.objects.filter(pk=found.pk).update(heartbeat_at=now())
-        events.emit("sync:run:merged" if found.state == RunState.SCORING else "sync:run:queued", run_id=found.pk)
+        with transaction.atomic():
+            SyncRun.objects.filter(pk=found.pk).update(heartbeat_at=now())
+            events.emit("sync:run:merged" if found.state == RunState.SCORING else "sync:run:queued", run_id=found.pk)
+    live = set(SyncRun.objects.filter(state__in=LIVE).values_list("pk", flat=True))
+    for run_id in queries.staged_runs() - live - _runs_in_hand():
+        drop_staging(run_id)
     return len(stale)
 
 
-def summary(run_id: int) -> dict[str, Any]:
-    """What ``consentry sync --json`` prints."""
-    found = SyncRun.objects.get(pk=run_id)
-    end = found.finished_at or now()
-    return {
-        "status": found.state,
-        "mode": found.mode,
-        "seconds": round((end - (found.started_at or found.queued_at)).total_seconds(), 3),
-        "requests": found.requests,
-        "throttled": found.throttled,
-        "retried": found.retried,
-        "resource_units": found.resource_units,
-        "counts": found.counts,
-        "incomplete": found.incomplete,
-        "changes": found.changes,
-        **({"error": {"code": found.error_code, "what": found.error, "remedy": found.remedy}} if found.error_code else {}),
-    }
+def _runs_in_hand() -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            [_LOCKS],
+        )
+        return {int(row[0]) for row in cursor.fetchall()}
 
 
-def wait_for(run_id: int, *, seconds: float = 0.3) -> SyncRun:
-    """The run, a moment later: for loops that show progress."""
-    time.sleep(seconds)
-    return SyncRun.objects.get(pk=run_id)
+def drop_staging(run_id: int) -> None:
+    """Drop a run's staging tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA IF EXISTS {staging.schema_of(run_id)} CASCADE")

@@ -1,8 +1,11 @@
-"""Tables of one run, filled by COPY and dropped at its end. Memory stays flat whatever the tenant's size."""
+"""Tables of one run, filled by COPY and dropped at its end. Memory stays flat whatever the tenant's size.
+
+The tables are UNLOGGED: quick to fill, and emptied by PostgreSQL when its server crashes. So how many rows each collection has
+staged is saved with its cursor, in the transaction that stages them, and compared before a run resumes and before it merges.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import psycopg
@@ -19,25 +22,38 @@ TABLES: dict[str, str] = {
     "credential": (
         "object_id uuid, app_id uuid, source text, kind text, key_id text, name text, usage text, starts_at timestamptz, ends_at timestamptz"
     ),
-    "delegated_grant": "grant_id text, client_id uuid, resource_id uuid, principal_id uuid, consent_type text, scope text",
+    "delegated_grant": 'grant_id text COLLATE "C", client_id uuid, resource_id uuid, principal_id uuid, consent_type text, scope_key uuid',
+    "scope_set": "scope_key uuid, scope text, members text[]",
     "app_role_assignment": (
-        "assignment_id text, principal_id uuid, principal_type text, principal_name text, resource_id uuid, resource_name text,"
+        'assignment_id text COLLATE "C", principal_id uuid, principal_type text, principal_name text, resource_id uuid, resource_name text,'
         " app_role_id uuid, created_at timestamptz"
     ),
     "owner": "object_id uuid, owner_id uuid, source text",
-    "permission": (
-        "resource_id uuid, resource_app_id uuid, resource_name text, kind text, permission_id uuid, value text, title text, description text"
-    ),
-    "principal": (
-        "object_id uuid, kind text, name text, upn text, mail text, user_type text, department text, job_title text, enabled boolean"
-    ),
+    "permission": "resource_id uuid, resource_app_id uuid, resource_name text, kind text, permission_id uuid, value text, title text, description text",
+    "principal": "object_id uuid, kind text, name text, upn text, mail text, user_type text, department text, job_title text, enabled boolean",
     "activity": "app_id uuid, last_used timestamptz",
     "event": (
         "event_id text, at timestamptz, activity text, service_principal_id uuid, resource_id uuid, principal_id uuid, initiated_by text,"
-        " initiated_by_id uuid, admin_consent boolean, scope text"
+        " initiated_by_id uuid, admin_consent boolean, scope text, facts jsonb"
     ),
+    "risky": "object_id uuid, level text, state text, detail text, updated_at timestamptz",
     "fact": "name text, value jsonb",
+    "follow_up": "object_id uuid, source text",
 }
+# sets of ids that later reads work through; made when they are first asked for
+SETS: dict[str, str] = {
+    "service_principal": "SELECT DISTINCT object_id FROM {s}.service_principal",
+    "application": "SELECT DISTINCT object_id FROM {s}.application",
+    "resources": "SELECT resource_id AS object_id FROM {s}.delegated_grant UNION SELECT resource_id FROM {s}.app_role_assignment",
+    "people": (
+        "SELECT principal_id AS object_id FROM {s}.delegated_grant WHERE principal_id IS NOT NULL UNION SELECT owner_id FROM {s}.owner"
+    ),
+}
+# Characters that Unicode will never assign stand for the ends of fields and rows while a page is encoded
+_FIELD, _ROW, _NULL = "\ufdd0", "\ufdd1", "\ufdd2"
+_ESCAPES = (("\x00", ""), ("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
+
+Row = tuple[str | None, ...]
 
 
 def schema_of(run_id: int) -> str:
@@ -45,53 +61,71 @@ def schema_of(run_id: int) -> str:
     return f"staging_{run_id}"
 
 
-class Staging:
-    """The staging schema of one run. Use as an async context manager; it is dropped on the way out."""
+def encode(rows: list[Row]) -> bytes:
+    """Rows as COPY reads them in text format. Whole pages are escaped at once, which is many times quicker than field by field."""
+    text = "".join([_FIELD.join([_NULL if value is None else value for value in row]) + _ROW for row in rows])
+    nulls = sum(row.count(None) for row in rows)
+    if text.count(_FIELD) != sum(map(len, rows)) - len(rows) or text.count(_ROW) != len(rows) or text.count(_NULL) != nulls:
+        return "".join("\t".join("\\N" if value is None else _escape(value) for value in row) + "\n" for row in rows).encode()
+    return _escape(text).replace(_FIELD, "\t").replace(_ROW, "\n").replace(_NULL, "\\N").encode()
 
-    def __init__(self, database_url: str, run_id: int) -> None:
-        self.url = database_url
-        self.schema = sql.Identifier(schema_of(run_id))
-        self.rows: dict[str, int] = dict.fromkeys(TABLES, 0)
-        self._connection: psycopg.AsyncConnection[Any] | None = None
-        self._turn = asyncio.Lock()
 
-    async def __aenter__(self) -> Staging:
-        self._connection = await psycopg.AsyncConnection.connect(self.url, autocommit=True)
-        await self._connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(self.schema))
-        await self._connection.execute(sql.SQL("CREATE SCHEMA {}").format(self.schema))
-        for name, columns in TABLES.items():
-            statement = sql.SQL("CREATE UNLOGGED TABLE {}.{} ({})").format(self.schema, sql.Identifier(name), sql.SQL(columns))
-            await self._connection.execute(statement)
-        return self
+def _escape(text: str) -> str:
+    for character, escaped in _ESCAPES:
+        text = text.replace(character, escaped)
+    return text
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._connection:
-            await self._connection.close()
 
-    @property
-    def connection(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is None:
-            raise RuntimeError("Staging is used outside of its context")
-        return self._connection
+async def create(connection: psycopg.AsyncConnection[Any], schema: str) -> bool:
+    """Make the run's tables. False when an earlier attempt of the run made them."""
+    name = sql.Identifier(schema)
+    async with connection.transaction():
+        found = await connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema])
+        if await found.fetchone():
+            return False
+        await connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+        for table, columns in TABLES.items():
+            statement = sql.SQL("CREATE UNLOGGED TABLE {}.{} ({})").format(name, sql.Identifier(table), sql.SQL(columns))
+            await connection.execute(statement)
+    return True
 
-    async def copy(self, table: str, rows: list[tuple[Any, ...]]) -> None:
-        """Append rows by COPY."""
-        if not rows:
-            return
-        statement = sql.SQL("COPY {}.{} FROM STDIN").format(self.schema, sql.Identifier(table))
-        async with self._turn, self.connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                await copy.write_row(row)
-        self.rows[table] += len(rows)
 
-    async def empty(self, table: str) -> None:
-        """Drop what was staged of a collection that starts again."""
-        async with self._turn:
-            await self.connection.execute(sql.SQL("TRUNCATE {}.{}").format(self.schema, sql.Identifier(table)))
-        self.rows[table] = 0
+async def copy(connection: psycopg.AsyncConnection[Any], schema: str, table: str, data: bytes) -> int:
+    """Append encoded rows. Returns how many PostgreSQL refused, such as those whose id is no GUID; the others are kept."""
+    try:
+        statement = sql.SQL("COPY {}.{} FROM STDIN").format(sql.Identifier(schema), sql.Identifier(table))
+        async with connection.transaction(), connection.cursor() as cursor, cursor.copy(statement) as stream:
+            await stream.write(data)
+    except psycopg.DataError:
+        lines = data.count(b"\n")
+        if lines <= 1:
+            return 1
+        middle = data.find(b"\n", len(data) // 2) + 1
+        if not 0 < middle < len(data):
+            middle = data.find(b"\n") + 1
+        return await copy(connection, schema, table, data[:middle]) + await copy(connection, schema, table, data[middle:])
+    return 0
 
-    async def ids(self, query: str) -> list[str]:
-        """The first column of a query over the run's tables (``{s}`` stands for the schema), as text."""
-        async with self._turn:
-            cursor = await self.connection.execute(sql.SQL(query).format(s=self.schema))
-            return [str(row[0]) for row in await cursor.fetchall()]
+
+async def next_ids(connection: psycopg.AsyncConnection[Any], schema: str, source: str, after: str | None, limit: int) -> list[str]:
+    """The next ids, in order, of a set of ``SETS`` or of ``follow_up:<source>``."""
+    name = sql.Identifier(schema)
+    kind, _, which = source.partition(":")
+    if kind == "follow_up":
+        statement = sql.SQL(
+            "SELECT DISTINCT object_id FROM {}.follow_up WHERE source = %s AND (%s::uuid IS NULL OR object_id > %s::uuid) ORDER BY 1 LIMIT %s"
+        ).format(name)
+        found = await connection.execute(statement, [which, after, after, limit])
+        return [str(row[0]) for row in await found.fetchall()]
+    table = sql.Identifier(f"ids_{kind}")
+    made = await connection.execute("SELECT to_regclass(%s)", [f"{schema}.ids_{kind}"])
+    if (await made.fetchone() or (None,))[0] is None:
+        query = sql.SQL(SETS[kind]).format(s=name)
+        async with connection.transaction():
+            await connection.execute(sql.SQL("CREATE UNLOGGED TABLE {}.{} AS {}").format(name, table, query))
+            await connection.execute(sql.SQL("CREATE INDEX ON {}.{} (object_id)").format(name, table))
+    statement = sql.SQL("SELECT object_id FROM {}.{} WHERE %s::uuid IS NULL OR object_id > %s::uuid ORDER BY object_id LIMIT %s").format(
+        name, table
+    )
+    found = await connection.execute(statement, [after, after, limit])
+    return [str(row[0]) for row in await found.fetchall()]

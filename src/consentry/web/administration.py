@@ -32,7 +32,7 @@ AUDIT_PAGE = 50
 @require_role("administrator")
 def people(request: ConsoleRequest) -> HttpResponse:
     """Everybody who may sign in; adding somebody answers with a one-time link to hand over."""
-    form = PersonForm(request.POST or None)
+    form = PersonForm(request.POST if request.method == "POST" else None)
     link = ""
     if request.method == "POST" and form.is_valid():
         fields = form.cleaned_data
@@ -112,7 +112,7 @@ def new_link(request: ConsoleRequest, pk: UUID) -> HttpResponse:
 @require_role("administrator")
 def tokens(request: ConsoleRequest) -> HttpResponse:
     """API tokens; a new one's text is shown this once."""
-    form = TokenForm(request.POST or None)
+    form = TokenForm(request.POST if request.method == "POST" else None)
     text = ""
     if request.method == "POST" and form.is_valid():
         fields = form.cleaned_data
@@ -136,7 +136,7 @@ def revoke_token(request: ConsoleRequest, pk: UUID) -> HttpResponse:
 def licence(request: ConsoleRequest) -> HttpResponse:
     """The account's CASB licence, and what each tenant's Microsoft licences allow."""
     account = request.user.account
-    form = LicenceForm(request.POST or None)
+    form = LicenceForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         if not request.user.may(Role.OWNER):
             raise PermissionDenied(Role.OWNER)

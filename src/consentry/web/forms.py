@@ -34,12 +34,15 @@ class ConnectorEditForm(forms.Form):
     """The panel "Edit" of a connector."""
 
     name = forms.CharField(label="Connector Name", max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    tenant_hint = forms.CharField(label="Tenant ID or domain", max_length=253, required=False)
 
 
 class ConnectorSelect(forms.Select):
     """The tenants to choose from; those that are not connected yet can be seen but not chosen."""
 
-    blocked: frozenset[str] = frozenset()
+    def __init__(self, blocked: frozenset[str]) -> None:
+        super().__init__()
+        self.blocked = blocked
 
     def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         option = super().create_option(name, value, *args, **kwargs)
@@ -55,12 +58,7 @@ class IntegrationForm(forms.Form):
         label="SaaS application", choices=[("", "Select an application"), ("Microsoft 365", "Microsoft 365")]
     )
     capability = forms.ChoiceField(choices=[("third_party_apps", "3rd Party Apps")], error_messages={"required": "Choose 3rd Party Apps."})
-    connector = forms.ChoiceField(
-        label="Microsoft Primary Tenant",
-        widget=ConnectorSelect,
-        help_text="The connector made in step 1.",
-        error_messages={"required": "Select the tenant."},
-    )
+    connector = forms.ChoiceField()
     description = forms.CharField(label="Description", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
 
     def __init__(self, data: Any, connectors: Iterable[Connector]) -> None:
@@ -68,11 +66,14 @@ class IntegrationForm(forms.Form):
         ready = [connector for connector in listed if connector.tenant_id is not None]
         first = str(ready[0].pk) if len(ready) == 1 else ""
         super().__init__(data, initial={"saas_application": "Microsoft 365", "capability": "third_party_apps", "connector": first})
-        field = self.fields["connector"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "Select a tenant"), *((str(c.pk), _connector_choice(c)) for c in listed)]
-        assert isinstance(field.widget, ConnectorSelect)
-        field.widget.blocked = frozenset(str(c.pk) for c in listed if c.tenant_id is None)
+        blocked = frozenset(str(c.pk) for c in listed if c.tenant_id is None)
+        self.fields["connector"] = forms.ChoiceField(
+            label="Microsoft Primary Tenant",
+            choices=[("", "Select a tenant"), *((str(c.pk), _connector_choice(c)) for c in listed)],
+            widget=ConnectorSelect(blocked),
+            help_text="The connector made in step 1.",
+            error_messages={"required": "Select the tenant."},
+        )
 
 
 def _connector_choice(connector: Connector) -> str:

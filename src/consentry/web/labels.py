@@ -31,6 +31,12 @@ COUNTS: dict[str, str] = {
     "owners": "Owners",
     "credentials": "Secrets and certificates",
 }
+TRIGGERS: dict[str, str] = {
+    "schedule": "by schedule",
+    "person": "started by a person",
+    "command": "started on the command line",
+    "connect": "after connecting",
+}
 _CAPABILITY_SIGNS: dict[str, tuple[str, str]] = {
     CapabilityState.GRANTED: ("good", "circle-check"),
     CapabilityState.MISSING: ("warn", "alert-triangle"),

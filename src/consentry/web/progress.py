@@ -14,12 +14,14 @@ from django.urls import reverse
 from consentry.accounts.models import Account
 from consentry.connect.models import Connector
 from consentry.core.clock import now
+from consentry.sync.fetch import OPTIONAL
 from consentry.sync.models import CollectionProgress, RunState, SyncRun
+from consentry.sync.services import LIVE
 from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.labels import collection_label
 
-LIVE = (RunState.QUEUED, RunState.FETCHING, RunState.MERGING, RunState.SCORING)
 SHOWN_AFTER = timedelta(minutes=2)  # a finished first run stays on the page for a moment
+_OVER = ("complete", "incomplete", "skipped")
 _ENDED_PERCENT = {RunState.MERGING: 90, RunState.SCORING: 96}
 
 
@@ -77,8 +79,8 @@ def progress_for(account: Account) -> Progress:
 
 def run_view(run: SyncRun, collections: Iterable[CollectionProgress]) -> RunView:
     """``run`` in the words of the progress card."""
-    lines = tuple(CollectionView(collection_label(c.name), c.state, c.rows, c.reason) for c in collections)
-    live = run.state in LIVE
+    lines = tuple(_line(collection) for collection in collections)
+    live = is_live(run)
     return RunView(
         connector_id=run.connector_id,
         connector_name=run.connector.name,
@@ -90,6 +92,17 @@ def run_view(run: SyncRun, collections: Iterable[CollectionProgress]) -> RunView
         percent=_percent(run, lines),
         collections=lines,
     )
+
+
+def is_live(run: SyncRun) -> bool:
+    """True while the run is under way."""
+    return run.state in LIVE
+
+
+def _line(collection: CollectionProgress) -> CollectionView:
+    if collection.state == "incomplete" and collection.name in OPTIONAL:
+        return CollectionView(collection_label(collection.name), "skipped", 0, "Optional, not granted")
+    return CollectionView(collection_label(collection.name), collection.state, collection.rows, collection.reason)
 
 
 def _title(run: SyncRun) -> str:
@@ -104,13 +117,15 @@ def _text(run: SyncRun, lines: tuple[CollectionView, ...]) -> str:
     if run.state == RunState.QUEUED:
         return "Waiting for a worker to begin. Data may take a few minutes to appear."
     started = run.started_at or run.queued_at
-    seconds = max(0, int(((run.finished_at or now()) - started).total_seconds()))
+    seconds = int(((run.finished_at or now()) - started).total_seconds())
+    took = f"{seconds} s" if seconds > 0 else "less than a second"
     rows = sum(line.rows for line in lines)
     if run.state in LIVE:
-        done = sum(line.state in ("complete", "incomplete") for line in lines)
-        return f"{run.get_state_display()}: {done} of {len(lines)} collections, {rows:,} rows, {seconds} s so far. Data may take a few minutes to appear."
+        done = sum(line.state in _OVER for line in lines)
+        where = f"{run.get_state_display()}: {done} of {len(lines)} collections, {rows:,} rows, {took} so far."
+        return f"{where} Data may take a few minutes to appear."
     gaps = f" {len(run.incomplete)} could not be read completely." if run.incomplete else ""
-    return f"{rows:,} rows in {seconds} s.{gaps}"
+    return f"{rows:,} rows in {took}.{gaps}"
 
 
 def _percent(run: SyncRun, lines: tuple[CollectionView, ...]) -> int:
@@ -118,7 +133,7 @@ def _percent(run: SyncRun, lines: tuple[CollectionView, ...]) -> int:
         return 100
     if run.state in _ENDED_PERCENT:
         return _ENDED_PERCENT[RunState(run.state)]
-    done = sum(1.0 if line.state in ("complete", "incomplete") else 0.4 if line.state == "reading" else 0.0 for line in lines)
+    done = sum(1.0 if line.state in _OVER else 0.4 if line.state == "reading" else 0.0 for line in lines)
     return 3 + int(82 * done / len(lines)) if lines else 3
 
 

@@ -14,32 +14,9 @@ from consentry.connect import registrations
 from consentry.connect.jobs import RETURN_PATH
 from consentry.connect.models import RegistrationRole
 from consentry.core.errors import ConsentryError
+from consentry.providers.entra.manifest import MANIFEST
 from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.forms import RegistrationForm
-
-# role -> (what it is for, permissions with the reason for each)
-NEEDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
-    "tenant": (
-        "Proves the tenant and its licences for the MS Tenant connector. Without one, the reader serves both.",
-        (("Organization.Read.All", "who the tenant is and which licences it has"),),
-    ),
-    "reader": (
-        "Reads the inventory for 3rd Party Apps. It changes nothing.",
-        (
-            ("Directory.Read.All", "apps, permissions, grants, owners and people"),
-            ("AuditLog.Read.All", "consent dates and last use"),
-            ("Policy.Read.All", "what people may consent to"),
-        ),
-    ),
-    "responder": (
-        "Takes access away. It is as powerful as a Global Administrator: leave it empty until you want actions.",
-        (
-            ("DelegatedPermissionGrant.ReadWrite.All", "remove or narrow a person's grant"),
-            ("AppRoleAssignment.ReadWrite.All", "remove an application permission"),
-            ("Application.ReadWrite.All", "disable an app, remove a credential"),
-        ),
-    ),
-}
 
 
 def _card(request: ConsoleRequest, role: str, form: RegistrationForm | None = None, findings: list[str] | None = None) -> dict[str, Any]:
@@ -53,12 +30,11 @@ def _card(request: ConsoleRequest, role: str, form: RegistrationForm | None = No
     initial = (
         {"client_id": stored.client_id, "certificate_pem": stored.certificate_pem, "tenant_hint": stored.tenant_hint} if stored else None
     )
-    purpose, permissions = NEEDS[role]
     return {
         "role": role,
         "label": RegistrationRole(role).label,
-        "purpose": purpose,
-        "permissions": permissions,
+        "purpose": MANIFEST[role].text,
+        "permissions": MANIFEST[role].permissions,
         "found": found,
         "from_environment": environment is not None,
         "credential": None if found is None else "certificate" if found.private_key else "client secret" if found.secret else "nothing",
@@ -70,7 +46,7 @@ def _card(request: ConsoleRequest, role: str, form: RegistrationForm | None = No
 
 
 def _page(request: ConsoleRequest, changed: dict[str, Any] | None = None, status: int = 200) -> HttpResponse:
-    cards = [changed if changed and changed["role"] == role else _card(request, role) for role in NEEDS]
+    cards = [changed if changed and changed["role"] == role else _card(request, role) for role in MANIFEST]
     return render(
         request, "administration/registrations.html", {"cards": cards, "redirect_uri": f"{settings.BASE_URL}{RETURN_PATH}"}, status=status
     )
@@ -87,7 +63,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
 @require_role("administrator")
 def save(request: ConsoleRequest, role: str) -> HttpResponse:
     """Keep or delete one registration."""
-    if role not in NEEDS:
+    if role not in MANIFEST:
         raise Http404
     if request.POST.get("deed") == "delete":
         registrations.forget(request.user.account, role, actor=request.user.email)
@@ -113,7 +89,7 @@ def save(request: ConsoleRequest, role: str) -> HttpResponse:
 @require_role("administrator")
 def check(request: ConsoleRequest, role: str) -> HttpResponse:
     """Say what is wrong with one registration."""
-    if role not in NEEDS:
+    if role not in MANIFEST:
         raise Http404
     try:
         findings = registrations.check(request.user.account, role)

@@ -13,8 +13,8 @@ from django.urls import reverse
 from consentry.connect.models import AttemptOutcome, AuthorisationAttempt, Connector, Integration, Status
 from consentry.core.clock import now
 from consentry.sync.models import SyncRun
+from consentry.sync.services import LIVE
 from consentry.web.labels import Sign, licence_sign
-from consentry.web.progress import LIVE
 
 APPLICATION = "Microsoft 365"
 MS_TENANT = "MS Tenant"
@@ -123,7 +123,7 @@ def integration_row(integration: Integration, connector: Connector, activity: Ac
         url=reverse("integration", kwargs={"pk": integration.pk}),
         sync_url=reverse("connector-sync", kwargs={"pk": connector.pk}),
         name=THIRD_PARTY_APPS,
-        kind=f"{THIRD_PARTY_APPS} over {connector.name}",
+        kind=f"Over {connector.name}",
         application=integration.saas_application,
         connector_name=connector.name,
         tenant_id=connector.tenant_id,
@@ -131,11 +131,7 @@ def integration_row(integration: Integration, connector: Connector, activity: Ac
         tenant_hint=connector.tenant_hint,
         status=integration.status,
         status_label=integration.get_status_display(),
-        note="Disconnected: nothing is read"
-        if integration.disconnected_at
-        else "Reading from Microsoft"
-        if running
-        else _note(integration, attempt),
+        note=_integration_note(integration, attempt, running=running),
         live=is_waiting(attempt) or running,
         is_child=True,
         can_authorise=pending and not is_waiting(attempt),
@@ -152,6 +148,12 @@ def _note(subject: Connector | Integration, attempt: AuthorisationAttempt | None
     if is_waiting(attempt):
         return attempt_note(attempt)
     return subject.status_reason or attempt_note(attempt)
+
+
+def _integration_note(integration: Integration, attempt: AuthorisationAttempt | None, *, running: bool) -> str:
+    if integration.disconnected_at and not is_waiting(attempt):
+        return "Disconnected: nothing is read"
+    return "Reading from Microsoft" if running else _note(integration, attempt)
 
 
 def integrated_rows(connectors: list[Connector]) -> list[Row]:

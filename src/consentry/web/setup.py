@@ -43,7 +43,7 @@ def first_start(request: HttpRequest, token: str) -> HttpResponse:
     """Make the owner and sign in. A used, expired or unknown link says how to get another."""
     if not accounts.setup_link_valid(token):
         return render(request, "account/setup_used.html", status=410)
-    form = OwnerForm(request.POST or None)
+    form = OwnerForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         fields = form.cleaned_data
         try:

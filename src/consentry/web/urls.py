@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from consentry.web import administration, errors, health, integrations, inventory, progress, registrations, setup
+from consentry.web import (
+    administration,
+    authorise,
+    details,
+    errors,
+    health,
+    integrations,
+    inventory,
+    progress,
+    registrations,
+    removal,
+    setup,
+)
 
 _UUID = "<uuid:pk>"
 urlpatterns = [
@@ -23,26 +35,26 @@ urlpatterns = [
     path("permissions/", inventory.permissions, name="permissions"),
     path("people/", inventory.people, name="people"),
     path("changes/", inventory.changes, name="changes"),
-    path("connect/microsoft/return", integrations.microsoft_return, name="microsoft-return"),
-    path(f"connect/attempts/{_UUID}/", integrations.attempt, name="attempt"),
+    path("connect/microsoft/return", authorise.microsoft_return, name="microsoft-return"),
+    path(f"connect/attempts/{_UUID}/", authorise.attempt, name="attempt"),
     path(f"syncs/{_UUID}/progress", progress.progress, name="sync-progress"),
     path("integrations/", integrations.index, name="integrations"),
     path("integrations/table/<str:tab>/", integrations.table, name="integrations-table"),
     path("integrations/connectors/new/", integrations.connector_new, name="connector-new"),
     path(f"integrations/connectors/{_UUID}/", integrations.connector, name="connector"),
-    path(f"integrations/connectors/{_UUID}/authorise/", integrations.connector_authorise, name="connector-authorise"),
-    path(f"integrations/connectors/{_UUID}/details/", integrations.connector_details),
+    path(f"integrations/connectors/{_UUID}/authorise/", authorise.connector_authorise, name="connector-authorise"),
+    path(f"integrations/connectors/{_UUID}/details/", details.connector_details),
     path(f"integrations/connectors/{_UUID}/edit/", integrations.connector_edit),
-    path(f"integrations/connectors/{_UUID}/disconnect/", integrations.connector_disconnect),
-    path(f"integrations/connectors/{_UUID}/delete/", integrations.connector_delete),
+    path(f"integrations/connectors/{_UUID}/disconnect/", removal.connector_disconnect),
+    path(f"integrations/connectors/{_UUID}/delete/", removal.connector_delete),
     path(f"integrations/connectors/{_UUID}/sync/", integrations.connector_sync, name="connector-sync"),
     path("integrations/new/", integrations.integration_new, name="integration-new"),
     path(f"integrations/{_UUID}/", integrations.integration, name="integration"),
-    path(f"integrations/{_UUID}/authorise/", integrations.integration_authorise, name="integration-authorise"),
-    path(f"integrations/{_UUID}/details/", integrations.integration_details),
+    path(f"integrations/{_UUID}/authorise/", authorise.integration_authorise, name="integration-authorise"),
+    path(f"integrations/{_UUID}/details/", details.integration_details),
     path(f"integrations/{_UUID}/edit/", integrations.integration_edit),
-    path(f"integrations/{_UUID}/disconnect/", integrations.integration_disconnect),
-    path(f"integrations/{_UUID}/delete/", integrations.integration_delete),
+    path(f"integrations/{_UUID}/disconnect/", removal.integration_disconnect),
+    path(f"integrations/{_UUID}/delete/", removal.integration_delete),
     path("administration/registrations/", registrations.index, name="administration-registrations"),
     path("administration/registrations/<str:role>/", registrations.save, name="administration-registration"),
     path("administration/registrations/<str:role>/check/", registrations.check, name="administration-registration-check"),

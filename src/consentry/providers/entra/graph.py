@@ -93,7 +93,7 @@ class GraphClient:
             return await self._send("GET", path, None, headers)
         async with self._slow_lane:
             await self._slow_pace()
-            return await self._send("GET", path, None, headers)
+            return await self._send("GET", path, None, headers, slow=True)
 
     async def post(self, path: str, body: Any) -> bytes:
         """A read that Graph wants as POST (``getByIds``). Raises ``MicrosoftError``."""
@@ -134,7 +134,7 @@ class GraphClient:
             await asyncio.sleep(wait)
             chunk = again
 
-    async def _send(self, method: str, path: str, body: bytes | None, extra: dict[str, str] | None) -> bytes:
+    async def _send(self, method: str, path: str, body: bytes | None, extra: dict[str, str] | None, *, slow: bool = False) -> bytes:
         if self._session is None or self._gate is None:
             raise RuntimeError("GraphClient is used outside of its context")
         url = self._address(path)
@@ -179,6 +179,7 @@ class GraphClient:
             wait = retry_after(answered.get("Retry-After"), attempt)
             if status == 429:
                 self.counters.throttled += 1
+            if status == 429 and not slow:  # the slow lane has a budget of its own
                 self._pause_until = max(self._pause_until, time.monotonic() + wait)
             await asyncio.sleep(wait)
         raise last

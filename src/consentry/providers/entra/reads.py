@@ -4,217 +4,339 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.parse import quote
 
-import msgspec
-
-from consentry.core.clock import now
 from consentry.providers.entra import shape, structs
-from consentry.providers.entra.errors import ExpiredPage, MicrosoftError, NotFound, Unavailable
+from consentry.providers.entra.audit import audit_event
+from consentry.providers.entra.errors import ExpiredPage, Forbidden, MicrosoftError, NotFound, Transient, Unavailable, Unlicensed
 from consentry.providers.entra.graph import GraphClient
+from consentry.providers.entra.pages import Decoder
 
-T = TypeVar("T")
-Rows = list[tuple[Any, ...]]
-Stage = Callable[[str, Rows], Awaitable[None]]
+Rows = dict[str, list[shape.Row]]  # staging table -> rows
+Cursor = dict[str, Any]
 
 EXPAND_CAP = 20  # $expand on directory objects stops at 20 without a next link
-_RESTARTS = 5
-_IDS_PER_FILTER = 15
-_IDS_PER_LOOKUP = 1000
-AUDIT_DAYS = 30
+MOST_RESTARTS = 5
+IDS_PER_FILTER = 15
+IDS_PER_LOOKUP = 1000
+WINDOW = 8  # requests side by side; the client's own gate is as wide
+UNLICENSED_TRIES = 3  # "no premium licence" is known to come and go in licensed tenants
 _PLUGIN = (
-    "id,appId,displayName,appOwnerOrganizationId,servicePrincipalType,accountEnabled,disabledByMicrosoftStatus,createdDateTime,"
-    "appRoleAssignmentRequired,signInAudience,homepage,applicationTemplateId,preferredSingleSignOnMode,replyUrls,tags,verifiedPublisher,"
-    "keyCredentials,passwordCredentials,info,notes,description"
+    "id,appId,displayName,appDisplayName,appOwnerOrganizationId,servicePrincipalType,accountEnabled,disabledByMicrosoftStatus,createdDateTime,"
+    "appRoleAssignmentRequired,signInAudience,homepage,loginUrl,applicationTemplateId,preferredSingleSignOnMode,replyUrls,tags,verifiedPublisher,"
+    "keyCredentials,passwordCredentials,info,notes,description,appDescription"
+)
+_PERSON = "id,displayName,userPrincipalName,mail,userType,department,jobTitle,accountEnabled"
+_SINGLES = (
+    ("admin_consent_request_policy", "/v1.0/policies/adminConsentRequestPolicy"),
+    ("permission_grant_policies", "/v1.0/policies/permissionGrantPolicies"),
 )
 
 
-def _page_type(kind: type[T]) -> Any:
-    return msgspec.defstruct(
-        f"{kind.__name__}Page",
-        [("value", list[kind]), ("next", str | None, msgspec.field(name="@odata.nextLink", default=None))],  # type: ignore[valid-type]
-    )
+@dataclass(slots=True)
+class Page:
+    """What one answer holds, and from where a resumed run goes on when it is stored.
 
-
-class Reader:
-    """Reads one tenant's collections and hands their rows, page by page, to ``stage(table, rows)``.
-
-    ``restart(table)`` empties what was staged of a collection whose page token expired.
+    ``drop`` names what was staged of this part before and is void: (table, source or None for all of it).
     """
 
-    def __init__(self, graph: GraphClient, stage: Stage, restart: Callable[[str], Awaitable[None]]) -> None:
-        self.graph = graph
-        self.stage = stage
-        self.restart = restart
+    collection: str
+    part: str
+    rows: Rows
+    cursor: Cursor
+    drop: tuple[tuple[str, str | None], ...] = ()
+    unreadable: int = 0
+
+
+class Store(Protocol):
+    """Where pages go, and where ids that were staged come from."""
+
+    async def keep(self, page: Page) -> None:
+        """Store a page with its cursor, both or neither."""
+
+    async def ids(self, source: str, after: str | None, limit: int) -> list[str]:
+        """The next ids of a named set, in order, of everything that was kept until now."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one tenant's collections into ``store``; ``cursors`` says how far an earlier attempt came, by collection and part."""
+
+    graph: GraphClient
+    store: Store
+    cursors: dict[tuple[str, str], Cursor] = field(default_factory=dict)
 
     async def service_principals(self) -> None:
         """Every service principal, with its own credentials."""
 
-        async def keep(rows: list[structs.ServicePrincipal]) -> None:
-            await self.stage("service_principal", [shape.service_principal(row) for row in rows])
-            await self.stage("credential", [made for row in rows for made in shape.credentials(row, "service_principal")])
+        def rows(found: list[structs.ServicePrincipal]) -> Rows:
+            keys = [made for row in found for made in shape.credentials(row, "service_principal")]
+            return {"service_principal": [shape.service_principal(row) for row in found], "credential": keys}
 
-        try:
-            await self._sweep(f"/v1.0/servicePrincipals?$select={_PLUGIN}&$top=999", structs.ServicePrincipal, keep, ["service_principal"])
-        except Unavailable:  # a property that this cloud does not know
-            await self._sweep("/v1.0/servicePrincipals?$top=999", structs.ServicePrincipal, keep, ["service_principal"])
+        drop = (("service_principal", None), ("credential", "service_principal"))
+        paths = [f"/v1.0/servicePrincipals?$select={_PLUGIN}&$top=999", "/v1.0/servicePrincipals?$top=999"]
+        await self._sweep("service_principals", "list", paths, structs.ServicePrincipal, rows, drop)
 
     async def applications(self) -> None:
         """The tenant's own applications with their credentials."""
 
-        async def keep(rows: list[structs.Application]) -> None:
-            await self.stage("application", [(shape.guid(row.id), shape.guid(row.appId)) for row in rows])
-            await self.stage("credential", [made for row in rows for made in shape.credentials(row, "application")])
+        def rows(found: list[structs.Application]) -> Rows:
+            keys = [made for row in found for made in shape.credentials(row, "application")]
+            return {"application": [shape.application(row) for row in found], "credential": keys}
 
-        path = "/v1.0/applications?$select=id,appId,keyCredentials,passwordCredentials&$top=999"
-        await self._sweep(path, structs.Application, keep, ["application"])
+        drop = (("application", None), ("credential", "application"))
+        paths = ["/v1.0/applications?$select=id,appId,keyCredentials,passwordCredentials&$top=999", "/v1.0/applications?$top=999"]
+        await self._sweep("applications", "list", paths, structs.Application, rows, drop)
 
     async def delegated_grants(self) -> None:
-        """Every oauth2PermissionGrant."""
+        """Every oauth2PermissionGrant; no loop over plugins."""
+        sets = shape.ScopeSets()
 
-        async def keep(rows: list[structs.Grant]) -> None:
-            await self.stage("delegated_grant", [shape.grant(row) for row in rows])
+        def rows(found: list[structs.Grant]) -> Rows:
+            grants = [shape.grant(row, sets) for row in found]
+            return {"delegated_grant": grants, "scope_set": sets.take_new()}
 
-        await self._sweep("/v1.0/oauth2PermissionGrants?$top=999", structs.Grant, keep, ["delegated_grant"])
+        await self._sweep(
+            "delegated_grants", "list", ["/v1.0/oauth2PermissionGrants?$top=999"], structs.Grant, rows, (("delegated_grant", None),)
+        )
 
     async def app_role_assignments(self) -> None:
-        """Every role that a service principal holds: by $expand, and again one by one where that shows exactly 20."""
-        cut: list[str] = []
+        """Every role that a service principal holds: by $expand, and again one by one where that shows 20 or nothing at all."""
+        name = "app_role_assignments"
 
-        async def keep(rows: list[structs.WithAssignments]) -> None:
-            whole = [row for row in rows if len(row.appRoleAssignments or []) < EXPAND_CAP]
-            cut.extend(row.id for row in rows if len(row.appRoleAssignments or []) >= EXPAND_CAP)
-            await self.stage("app_role_assignment", [shape.assignment(one) for row in whole for one in row.appRoleAssignments or []])
+        def rows(found: list[structs.WithAssignments]) -> Rows:
+            made = [shape.assignment(one) for row in found if _whole(row.appRoleAssignments) for one in row.appRoleAssignments or ()]
+            return {"app_role_assignment": made, "follow_up": [(row.id, name) for row in found if not _whole(row.appRoleAssignments)]}
 
         path = "/v1.0/servicePrincipals?$select=id&$expand=appRoleAssignments&$top=999"
-        await self._sweep(path, structs.WithAssignments, keep, ["app_role_assignment"], before=cut.clear)
+        drop = (("app_role_assignment", None), ("follow_up", name))
+        one_by_one = await self._expanded(name, "sweep", path, structs.WithAssignments, rows, drop)
 
-        async def keep_all(_: str, rows: list[structs.Assignment]) -> None:
-            await self.stage("app_role_assignment", [shape.assignment(row) for row in rows])
+        def more(_: str, found: list[structs.Assignment]) -> Rows:
+            return {"app_role_assignment": [shape.assignment(row) for row in found]}
 
-        await self._follow_up(cut, "/servicePrincipals/{}/appRoleAssignments?$top=999", structs.Assignment, keep_all)
+        source = "service_principal" if one_by_one else f"follow_up:{name}"
+        await self._follow_up(name, "rest", source, "/servicePrincipals/{}/appRoleAssignments?$top=999", structs.Assignment, more)
 
     async def owners(self) -> None:
         """Owners of service principals and of applications, complete beyond 20."""
-        for collection, source in (("servicePrincipals", "service_principal"), ("applications", "application")):
-            await self._owners_of(collection, source)
+        await self._owners_of("servicePrincipals", "service_principal")
+        await self._owners_of("applications", "application")
 
     async def _owners_of(self, collection: str, source: str) -> None:
-        cut: list[str] = []
+        part = f"owners of {source}"
 
-        def rows_for(object_id: str, owners: Iterable[structs.Related]) -> Rows:
-            return [(shape.guid(object_id), shape.guid(owner.id), source) for owner in owners]
-
-        async def keep(rows: list[structs.WithOwners]) -> None:
-            cut.extend(row.id for row in rows if len(row.owners or []) >= EXPAND_CAP)
-            await self.stage(
-                "owner", [made for row in rows if len(row.owners or []) < EXPAND_CAP for made in rows_for(row.id, row.owners or [])]
-            )
+        def rows(found: list[structs.WithOwners]) -> Rows:
+            made: list[shape.Row] = [(row.id, owner.id, source) for row in found if _whole(row.owners) for owner in row.owners or ()]
+            return {"owner": made, "follow_up": [(row.id, part) for row in found if not _whole(row.owners)]}
 
         path = f"/v1.0/{collection}?$select=id&$expand=owners($select=id)&$top=999"
-        await self._sweep(path, structs.WithOwners, keep, [], before=cut.clear)
+        one_by_one = await self._expanded("owners", source, path, structs.WithOwners, rows, (("owner", source), ("follow_up", part)))
 
-        async def keep_all(object_id: str, rows: list[structs.Related]) -> None:
-            await self.stage("owner", rows_for(object_id, rows))
+        def more(object_id: str, found: list[structs.Related]) -> Rows:
+            return {"owner": [(object_id, owner.id, source) for owner in found]}
 
-        await self._follow_up(cut, f"/{collection}/{{}}/owners?$select=id&$top=999", structs.Related, keep_all)
+        ids = source if one_by_one else f"follow_up:{part}"
+        await self._follow_up("owners", f"rest of {source}", ids, f"/{collection}/{{}}/owners?$select=id&$top=999", structs.Related, more)
 
-    async def permissions(self, resource_ids: list[str]) -> None:
-        """What the named resources define. A resource that is gone defines nothing."""
-        page = _page_type(structs.Resource)
-        for start in range(0, len(resource_ids), _IDS_PER_FILTER):
-            wanted = ",".join(f"'{one}'" for one in resource_ids[start : start + _IDS_PER_FILTER])
-            path = f"/v1.0/servicePrincipals?$filter=id in ({wanted})&$select=id,appId,displayName,appRoles,oauth2PermissionScopes"
-            found = msgspec.json.decode(await self.graph.get(path.replace(" ", "%20")), type=page)
-            await self.stage("permission", [made for row in found.value for made in shape.permissions(row)])
+    async def permissions(self) -> None:
+        """What the resources define that grants and assignments name. A resource that is gone defines nothing."""
+        decoder = Decoder(structs.Resource)
+        select = "$select=id,appId,displayName,appRoles,oauth2PermissionScopes"
 
-    async def principals(self, object_ids: list[str]) -> None:
-        """Users, groups and service principals by id, a thousand at a time; ids that are gone answer nothing."""
-        page = _page_type(structs.DirectoryObject)
-        chunks = [object_ids[start : start + _IDS_PER_LOOKUP] for start in range(0, len(object_ids), _IDS_PER_LOOKUP)]
+        async def by_filter(ids: list[str]) -> list[structs.Resource]:
+            wanted = quote(",".join(f"'{one}'" for one in ids), safe=",'")
+            page = decoder.page(await self.graph.get(f"/v1.0/servicePrincipals?$filter=id%20in%20({wanted})&{select}"))
+            return page.value
 
-        async def look_up(ids: list[str]) -> None:
-            found = msgspec.json.decode(await self.graph.post("/v1.0/directoryObjects/getByIds", {"ids": ids}), type=page)
-            await self.stage("principal", [shape.principal(row) for row in found.value])
+        async def one_by_one(ids: list[str]) -> list[structs.Resource]:
+            answers = await self.graph.batch(f"/servicePrincipals/{one}?{select}" for one in ids)
+            return [decoder.single(_sound(answer)) for answer in answers if not isinstance(answer, NotFound)]
 
-        await asyncio.gather(*(look_up(ids) for ids in chunks))
+        async def look_up(ids: list[str]) -> list[structs.Resource]:
+            try:
+                return await by_filter(ids)
+            except (Unavailable, NotFound):
+                return await one_by_one(ids)
+
+        async def window(ids: list[str]) -> Rows:
+            found = await asyncio.gather(*(look_up(chunk) for chunk in _chunks(ids, IDS_PER_FILTER)))
+            return {"permission": [made for rows in found for row in rows for made in shape.permissions(row)]}
+
+        await self._windows("permissions", "resources", IDS_PER_FILTER * WINDOW, window)
+
+    async def principals(self) -> None:
+        """Users, groups and service principals that grants and ownerships name; ids that are gone answer nothing."""
+        decoder = Decoder(structs.DirectoryObject)
+        paths = [f"/v1.0/directoryObjects/getByIds?$select={_PERSON}", "/v1.0/directoryObjects/getByIds"]
+
+        async def look_up(ids: list[str]) -> list[structs.DirectoryObject]:
+            try:
+                return decoder.page(await self.graph.post(paths[0], {"ids": ids})).value
+            except Unavailable:
+                return decoder.page(await self.graph.post(paths[-1], {"ids": ids})).value
+
+        async def window(ids: list[str]) -> Rows:
+            found = await asyncio.gather(*(look_up(chunk) for chunk in _chunks(ids, IDS_PER_LOOKUP)))
+            return {"principal": [shape.principal(row) for rows in found for row in rows]}
+
+        await self._windows("principals", "people", IDS_PER_LOOKUP * WINDOW, window)
 
     async def sign_in_activity(self) -> None:
         """When each app was last used (beta, global cloud)."""
 
-        async def keep(rows: list[structs.Activity]) -> None:
-            await self.stage("activity", [made for made in map(shape.activity, rows) if made])
+        def rows(found: list[structs.Activity]) -> Rows:
+            return {"activity": [made for row in found if (made := shape.activity(row))]}
 
-        await self._sweep("/beta/reports/servicePrincipalSignInActivities?$top=999", structs.Activity, keep, ["activity"], slow=True)
+        paths = ["/beta/reports/servicePrincipalSignInActivities?$top=999"]
+        await self._sweep("sign_in_activity", "list", paths, structs.Activity, rows, (("activity", None),), slow=True)
 
-    async def audit_events(self) -> None:
-        """Consent, credential, owner and role events that Microsoft still knows."""
+    async def audit_events(self, since: datetime) -> None:
+        """Consent, credential, owner and role events since a moment, as far as Microsoft still knows them."""
 
-        async def keep(rows: list[structs.AuditEvent]) -> None:
-            await self.stage("event", [made for made in map(shape.audit_event, rows) if made])
+        def rows(found: list[structs.AuditEvent]) -> Rows:
+            events = [row for row in found if row.category in (None, "ApplicationManagement")]
+            return {"event": [made for row in events if (made := audit_event(row))]}
 
-        since = (now() - timedelta(days=AUDIT_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        path = f"/v1.0/auditLogs/directoryAudits?$filter=category eq 'ApplicationManagement' and activityDateTime ge {since}&$top=999"
-        await self._sweep(path.replace(" ", "%20"), structs.AuditEvent, keep, ["event"], slow=True)
+        moment = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        filters = (f"activityDateTime ge {moment} and category eq 'ApplicationManagement'", f"activityDateTime ge {moment}")
+        paths = [f"/v1.0/auditLogs/directoryAudits?$filter={one.replace(' ', '%20')}&$top=999" for one in filters]
+        await self._sweep("audit_events", "list", paths, structs.AuditEvent, rows, (("event", None),), slow=True)
+
+    async def risky_service_principals(self) -> None:
+        """What Microsoft's identity protection says of service principals (needs a permission and a licence of its own)."""
+
+        def rows(found: list[structs.RiskyServicePrincipal]) -> Rows:
+            return {"risky": [shape.risky(row) for row in found]}
+
+        paths = ["/v1.0/identityProtection/riskyServicePrincipals"]
+        await self._sweep("risky_service_principals", "list", paths, structs.RiskyServicePrincipal, rows, (("risky", None),))
 
     async def policies(self) -> None:
-        """The consent policy of the tenant."""
-        raw = await self.graph.get("/v1.0/policies/authorizationPolicy")
-        await self.stage("fact", [("authorization_policy", raw.decode().replace("\\u0000", ""))])
-        for name, path in (
-            ("admin_consent_request_policy", "adminConsentRequestPolicy"),
-            ("permission_grant_policies", "permissionGrantPolicies"),
-        ):
+        """Who may consent to what: the authorisation policy, and its companions where we may read them."""
+        found: list[shape.Row] = [("authorization_policy", _text(await self.graph.get("/v1.0/policies/authorizationPolicy")))]
+        for name, path in _SINGLES:
             try:
-                raw = await self.graph.get(f"/v1.0/policies/{path}")
-            except (NotFound, Unavailable):
+                found.append((name, _text(await self.graph.get(path))))
+            except (Forbidden, NotFound, Unavailable):
                 continue
-            await self.stage("fact", [(name, raw.decode().replace("\\u0000", ""))])
+        await self.store.keep(Page("policies", "list", {"fact": found}, {"done": True}))
 
     async def licences(self) -> None:
         """The subscribed SKUs."""
-        raw = await self.graph.get("/v1.0/subscribedSkus")
-        await self.stage("fact", [("subscribed_skus", raw.decode().replace("\\u0000", ""))])
+        found = _text(await self.graph.get("/v1.0/subscribedSkus"))
+        await self.store.keep(Page("licences", "list", {"fact": [("subscribed_skus", found)]}, {"done": True}))
+
+    async def _expanded(
+        self, collection: str, part: str, path: str, kind: type[Any], rows: Callable[[Any], Rows], drop: tuple[tuple[str, str | None], ...]
+    ) -> bool:
+        """Sweep with ``$expand``. True when the service refuses that and everything is to be read one by one."""
+        try:
+            await self._sweep(collection, part, [path], kind, rows, drop)
+        except (Unavailable, NotFound):
+            await self.store.keep(Page(collection, part, {}, {"one_by_one": True}, drop))
+            return True
+        return bool(self.cursors.get((collection, part), {}).get("one_by_one"))
 
     async def _sweep(
         self,
-        path: str,
-        kind: type[T],
-        keep: Callable[[list[T]], Awaitable[None]],
-        tables: list[str],
+        collection: str,
+        part: str,
+        paths: list[str],
+        kind: type[Any],
+        rows: Callable[[Any], Rows],
+        drop: tuple[tuple[str, str | None], ...],
         *,
         slow: bool = False,
-        before: Callable[[], None] | None = None,
     ) -> None:
-        decoder = msgspec.json.Decoder(_page_type(kind))
-        for attempt in range(_RESTARTS + 1):
-            link: str | None = path
-            if before:
-                before()
-            try:
-                while link:
-                    page = decoder.decode(await self.graph.get(link, slow=slow))
-                    await keep(page.value)
-                    link = page.next
-            except ExpiredPage:
-                if attempt == _RESTARTS:
-                    raise
-                for table in tables:
-                    await self.restart(table)
-                continue
+        """Follow a collection's next links from its start or its cursor. ``paths`` are tried in turn where the service refuses a query."""
+        cursor = self.cursors.get((collection, part), {})
+        if cursor.get("done") or cursor.get("one_by_one"):
             return
+        decoder = Decoder(kind)
+        choices = list(paths)
+        restarts, unlicensed = int(cursor.get("restarts", 0)), 0
+        link: str | None = cursor.get("next") or choices[0]
+        first = cursor.get("next") is None
+        while link:
+            try:
+                page = decoder.page(await self.graph.get(link, slow=slow))
+            except Unlicensed:
+                unlicensed += 1
+                if unlicensed >= UNLICENSED_TRIES or slow:
+                    raise
+                await asyncio.sleep(0.2 * unlicensed)
+                continue
+            except (ExpiredPage, Unavailable) as error:
+                if first and isinstance(error, Unavailable):  # the query itself is refused
+                    choices.pop(0)
+                    if not choices:
+                        raise
+                else:
+                    restarts += 1
+                    if restarts > MOST_RESTARTS:
+                        raise
+                    await self.store.keep(Page(collection, part, {}, {"restarts": restarts}, drop))
+                link, first = choices[0], True
+                continue
+            if page.next == link:
+                raise Transient("page_loop", "Microsoft's next page is the same page again.", "It is tried again with the next run.")
+            link, first = page.next, False
+            now: Cursor = {"next": link, "restarts": restarts} if link else {"done": True}
+            await self.store.keep(Page(collection, part, rows(page.value), now, unreadable=page.unreadable))
 
-    async def _follow_up(self, ids: list[str], path: str, kind: type[T], keep: Callable[[str, list[T]], Awaitable[None]]) -> None:
-        decoder = msgspec.json.Decoder(_page_type(kind))
-        unique = list(dict.fromkeys(ids))
-        for object_id, answer in zip(unique, await self.graph.batch(path.format(one) for one in unique), strict=True):
-            if isinstance(answer, NotFound):
-                continue  # deleted since the sweep
-            if isinstance(answer, MicrosoftError):
-                raise answer
-            page = decoder.decode(answer)
-            await keep(object_id, page.value)
-            while page.next:
-                page = decoder.decode(await self.graph.get(page.next))
-                await keep(object_id, page.value)
+    async def _follow_up(
+        self, collection: str, part: str, source: str, path: str, kind: type[Any], rows: Callable[[str, Any], Rows]
+    ) -> None:
+        decoder = Decoder(kind)
+
+        async def window(ids: list[str]) -> Rows:
+            made: Rows = {}
+            for object_id, answer in zip(ids, await self.graph.batch(path.format(one) for one in ids), strict=True):
+                if isinstance(answer, NotFound):
+                    continue  # deleted since the sweep
+                page = decoder.page(_sound(answer))
+                while True:
+                    for table, more in rows(object_id, page.value).items():
+                        made.setdefault(table, []).extend(more)
+                    if not page.next:
+                        break
+                    page = decoder.page(await self.graph.get(page.next))
+            return made
+
+        await self._windows(collection, source, 20 * WINDOW, window, part=part)
+
+    async def _windows(
+        self, collection: str, source: str, size: int, window: Callable[[list[str]], Awaitable[Rows]], *, part: str = "list"
+    ) -> None:
+        """Work through the ids of a set, a window at a time, with a cursor after each."""
+        cursor = self.cursors.get((collection, part), {})
+        after: str | None = cursor.get("after")
+        while not cursor.get("done"):
+            ids = await self.store.ids(source, after, size)
+            if not ids:
+                break
+            after = ids[-1]
+            await self.store.keep(Page(collection, part, await window(ids), {"after": after}))
+        await self.store.keep(Page(collection, part, {}, {"done": True}))
+
+
+def _whole(related: list[Any] | None) -> bool:
+    return related is not None and len(related) < EXPAND_CAP
+
+
+def _sound(answer: bytes | MicrosoftError) -> bytes:
+    if isinstance(answer, MicrosoftError):
+        raise answer
+    return answer
+
+
+def _chunks(ids: list[str], size: int) -> Iterable[list[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode().replace("\\u0000", "")

@@ -1,4 +1,8 @@
-"""The part of Graph's answers that we read, as typed structs: unknown properties are skipped, missing ones are null."""
+# field names are Microsoft's
+"""The part of Graph's answers that we read, as typed structs: unknown properties are skipped, missing ones are null.
+
+Field names are Microsoft's. Only ids are required; an object without one is counted as not understood.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,17 @@ from typing import Any
 
 import msgspec
 
-# Field names are Microsoft's.
+
+class _Read(msgspec.Struct, gc=False):
+    """What all of them share: no cycles, hence no work for the garbage collector."""
 
 
-class Publisher(msgspec.Struct):
+class Publisher(_Read):
     displayName: str | None = None
     verifiedPublisherId: str | None = None
 
 
-class KeyCredential(msgspec.Struct):
+class Key(_Read):
     keyId: str | None = None
     displayName: str | None = None
     usage: str | None = None
@@ -22,11 +28,11 @@ class KeyCredential(msgspec.Struct):
     endDateTime: str | None = None
 
 
-class Related(msgspec.Struct):
+class Related(_Read):
     id: str
 
 
-class Assignment(msgspec.Struct):
+class Assignment(_Read):
     id: str
     principalId: str
     resourceId: str
@@ -37,40 +43,45 @@ class Assignment(msgspec.Struct):
     createdDateTime: str | None = None
 
 
-class ServicePrincipal(msgspec.Struct):
+class ServicePrincipal(_Read):
     id: str
     odata_type: str | None = msgspec.field(name="@odata.type", default=None)
     appId: str | None = None
     displayName: str | None = None
+    appDisplayName: str | None = None
     appOwnerOrganizationId: str | None = None
     servicePrincipalType: str | None = None
     accountEnabled: bool | None = None
+    isDisabled: bool | None = None
     disabledByMicrosoftStatus: str | None = None
     createdDateTime: str | None = None
     appRoleAssignmentRequired: bool | None = None
     signInAudience: str | None = None
     homepage: str | None = None
+    loginUrl: str | None = None
     applicationTemplateId: str | None = None
     preferredSingleSignOnMode: str | None = None
-    replyUrls: list[str] | None = None
-    tags: list[str] | None = None
+    replyUrls: list[str | None] | None = None
+    tags: list[str | None] | None = None
+    servicePrincipalNames: list[str | None] | None = None
     verifiedPublisher: Publisher | None = None
     publisherName: str | None = None
-    keyCredentials: list[KeyCredential] | None = None
-    passwordCredentials: list[KeyCredential] | None = None
+    keyCredentials: list[Key] | None = None
+    passwordCredentials: list[Key] | None = None
     info: dict[str, Any] | None = None
     notes: str | None = None
     description: str | None = None
+    appDescription: str | None = None
 
 
-class Application(msgspec.Struct):
+class Application(_Read):
     id: str
     appId: str | None = None
-    keyCredentials: list[KeyCredential] | None = None
-    passwordCredentials: list[KeyCredential] | None = None
+    keyCredentials: list[Key] | None = None
+    passwordCredentials: list[Key] | None = None
 
 
-class Grant(msgspec.Struct):
+class Grant(_Read):
     id: str
     clientId: str
     resourceId: str
@@ -79,17 +90,21 @@ class Grant(msgspec.Struct):
     scope: str | None = None
 
 
-class WithAssignments(msgspec.Struct):
+class WithAssignments(_Read):
+    """``appRoleAssignments`` is None where the service did not expand it."""
+
     id: str
     appRoleAssignments: list[Assignment] | None = None
 
 
-class WithOwners(msgspec.Struct):
+class WithOwners(_Read):
+    """``owners`` is None where the service did not expand it."""
+
     id: str
     owners: list[Related] | None = None
 
 
-class Permission(msgspec.Struct):
+class Permission(_Read):
     id: str
     value: str | None = None
     displayName: str | None = None
@@ -98,7 +113,7 @@ class Permission(msgspec.Struct):
     adminConsentDescription: str | None = None
 
 
-class Resource(msgspec.Struct):
+class Resource(_Read):
     id: str
     appId: str | None = None
     displayName: str | None = None
@@ -106,7 +121,7 @@ class Resource(msgspec.Struct):
     oauth2PermissionScopes: list[Permission] | None = None
 
 
-class DirectoryObject(msgspec.Struct):
+class DirectoryObject(_Read):
     id: str
     odata_type: str | None = msgspec.field(name="@odata.type", default=None)
     displayName: str | None = None
@@ -118,44 +133,55 @@ class DirectoryObject(msgspec.Struct):
     accountEnabled: bool | None = None
 
 
-class SignIn(msgspec.Struct):
+class SignIn(_Read):
     lastSignInDateTime: str | None = None
 
 
-class Activity(msgspec.Struct):
+class Activity(_Read):
     appId: str | None = None
     lastSignInActivity: SignIn | None = None
     delegatedClientSignInActivity: SignIn | None = None
     applicationAuthenticationClientSignInActivity: SignIn | None = None
 
 
-class ModifiedProperty(msgspec.Struct):
+class RiskyServicePrincipal(_Read):
+    id: str
+    riskLevel: str | None = None
+    riskState: str | None = None
+    riskDetail: str | None = None
+    riskLastUpdatedDateTime: str | None = None
+
+
+class ModifiedProperty(_Read):
     displayName: str | None = None
     oldValue: str | None = None
     newValue: str | None = None
 
 
-class Target(msgspec.Struct):
+class Target(_Read):
     id: str | None = None
     displayName: str | None = None
+    type: str | None = None
     modifiedProperties: list[ModifiedProperty] | None = None
 
 
-class Actor(msgspec.Struct):
+class Actor(_Read):
     id: str | None = None
     userPrincipalName: str | None = None
     displayName: str | None = None
+    servicePrincipalId: str | None = None
 
 
-class InitiatedBy(msgspec.Struct):
+class InitiatedBy(_Read):
     user: Actor | None = None
     app: Actor | None = None
 
 
-class AuditEvent(msgspec.Struct):
+class AuditEvent(_Read):
     id: str
     activityDisplayName: str | None = None
     activityDateTime: str | None = None
+    category: str | None = None
     result: str | None = None
     initiatedBy: InitiatedBy | None = None
     targetResources: list[Target] | None = None

@@ -51,6 +51,7 @@
     }
     var close = document.createElement("button");
     close.type = "button"; close.className = "btn-close"; close.setAttribute("aria-label", "Dismiss"); close.setAttribute("data-dismiss-note", "");
+    if (link) { box.dataset.until = "settled"; }
     box.append(span, close);
     toasts.append(box);
     age(box);
@@ -69,35 +70,17 @@
   }
   function hide(id) { var open = surface(id); if (open) { open.hide(); } }
 
-  // A new tab is opened while the click still counts as the person's own; it is led on when the answer is there.
-  var waitingTab = null;
-  function openTab() {
-    waitingTab = window.open("", "_blank");
-    if (!waitingTab) { return; }
-    try {
-      waitingTab.opener = null;
-      waitingTab.document.title = "Opening Microsoft";
-      waitingTab.document.body.textContent = "Opening Microsoft…";
-    } catch (error) { /* the tab is led on all the same */ }
-  }
-  function leadTab(url) {
-    if (waitingTab && !waitingTab.closed) { waitingTab.location.replace(url); } else { waitingTab = window.open(url, "_blank", "noopener"); }
-    waitingTab = null;
-  }
-  function closeTab() { if (waitingTab && !waitingTab.closed) { waitingTab.close(); } waitingTab = null; }
-
-  document.addEventListener("htmx:beforeRequest", function (event) {
-    if (event.detail.elt.matches && event.detail.elt.matches("[data-opens-tab]")) { openTab(); }
-  });
-  document.addEventListener("htmx:afterRequest", function (event) {
-    if (event.detail.elt.matches && event.detail.elt.matches("[data-opens-tab]")) { setTimeout(closeTab, 0); }
-  });
+  // The answer to "Authorize" names Microsoft's address. The click still counts as the person's own when it is there,
+  // so the new tab is not held for a pop-up; where it is, the note's link does the same.
   document.addEventListener("consentry:authorise", function (event) {
-    leadTab(event.detail.url);
+    var tab = window.open(event.detail.url, "_blank");
+    if (tab) { tab.opener = null; }
     hide("panel"); hide("dialog");
-    note("Finish at Microsoft in the new tab.", "info", { url: event.detail.url, text: "Open it again" });
+    note(tab ? "Finish at Microsoft in the new tab." : "The browser held back the new tab.", tab ? "info" : "warning",
+      { url: event.detail.url, text: tab ? "Open it again" : "Open Microsoft" });
   });
   document.addEventListener("consentry:note", function (event) { note(event.detail.text, event.detail.level); });
+  document.addEventListener("consentry:settled", function () { all("[data-until='settled']").forEach(function (box) { box.remove(); }); });
   document.addEventListener("consentry:close", function () { hide("panel"); hide("dialog"); });
 
   document.addEventListener("htmx:afterSwap", function (event) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from functools import cache
+from pathlib import Path
 
 from django import forms, template
 from django.contrib.staticfiles import finders
@@ -30,8 +31,7 @@ def _icon_markup(name: str) -> str:
     path = finders.find(f"vendor/icons/{name}.svg") if ICON_NAME.match(name) else None
     if not isinstance(path, str):
         return MISSING_ICON
-    with open(path, encoding="utf-8") as file:
-        markup = file.read()
+    markup = Path(path).read_text(encoding="utf-8")
     return re.sub(r"\s+", " ", markup[markup.index("<svg") :]).strip()
 
 

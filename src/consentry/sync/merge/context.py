@@ -1,0 +1,84 @@
+"""What the steps of a merge share: the task, the cursor, and the plugins whose facts have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.backends.utils import CursorWrapper
+
+from consentry.sync.staging import schema_of
+
+# Owner tenants that are Microsoft's: Microsoft Services, Microsoft corporate, Graph Command Line Tools, and one that EntraFalcon adds
+MICROSOFT_TENANTS = [
+    "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
+    "72f988bf-86f1-41af-91ab-2d7cd011db47",
+    "cdc5aeea-15c5-4db6-b079-fcadd2505dc2",
+    "33e01921-4d64-4f8c-a055-5bdaffd5e33d",
+]
+_ANALYZE_ABOVE = 2000  # rows written: below, the statistics that are there will do
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to merge: a run of a connector, the collections that were read to the end, those that need a licence, and our client ids."""
+
+    run_id: int
+    connector_id: UUID
+    tenant_id: UUID
+    ours: Collection[str]
+    complete: Collection[str]
+    unlicensed: Collection[str]
+    moment: datetime
+
+
+class Context:
+    """One merge. ``first`` is true while the connector has no plugins yet: then no change is written per grant."""
+
+    def __init__(self, cursor: CursorWrapper, task: Task) -> None:
+        self.cursor = cursor
+        self.complete = task.complete
+        self.unlicensed = task.unlicensed
+        self.first = False
+        self._schema = schema_of(task.run_id)
+        self._parameters: dict[str, Any] = {
+            "c": task.connector_id,
+            "run": task.run_id,
+            "now": task.moment,
+            "tenant": task.tenant_id,
+            "ours": list(task.ours),
+            "microsoft": MICROSOFT_TENANTS,
+        }
+
+    def begin(self) -> None:
+        """Hold the connector's row, so that it is not deleted meanwhile. Raises ``LookupError`` when it is gone."""
+        if not self.do("SELECT 1 FROM connect_connector WHERE id = %(c)s FOR KEY SHARE"):
+            raise LookupError("The connector is gone")
+        self.do("SET LOCAL work_mem = '64MB'")
+        self.do("CREATE TEMP TABLE touched (service_principal_id uuid) ON COMMIT DROP")
+        self.first = not self.do("SELECT 1 FROM inventory_plugin WHERE connector_id = %(c)s LIMIT 1")
+
+    def do(self, statement: str, **more: Any) -> int:
+        """Run a statement; the number of rows it wrote or found."""
+        self.cursor.execute(statement.replace("{s}", self._schema), {**self._parameters, **more})
+        return int(self.cursor.rowcount)
+
+    def analyze(self, table: str, written: int) -> None:
+        """Refresh the planner's statistics after a large load."""
+        if written > _ANALYZE_ABOVE:
+            self.do(f"ANALYZE {table}")
+
+    def finish(self) -> dict[str, int]:
+        """Note the touched plugins for the steps after the merge, and count the run's changes by kind."""
+        self.do("""
+            INSERT INTO sync_touchedplugin (run_id, plugin_id)
+            SELECT DISTINCT %(run)s::bigint, p.id FROM touched t
+            JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.service_principal_id = t.service_principal_id
+            ON CONFLICT DO NOTHING""")
+        self.do("SELECT kind, count(*) FROM inventory_change WHERE connector_id = %(c)s AND run_id = %(run)s GROUP BY kind")
+        counted: dict[str, int] = dict(self.cursor.fetchall())
+        self.do("DROP TABLE touched")
+        return counted

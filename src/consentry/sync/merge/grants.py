@@ -1,0 +1,150 @@
+"""What plugins may do: permission definitions, delegated grants and application permissions."""
+
+from __future__ import annotations
+
+from consentry.sync.merge.bulk import indexes_afterwards
+from consentry.sync.merge.context import Context
+from consentry.sync.merge.upsert import upsert
+
+# From so many people on in one run, one change tells of all who gained or lost the same thing
+MANY = 25
+
+_DEFINED = ("resource_app_id", "resource_name", "value", "title", "description")
+_DEFINITIONS = (
+    "WITH "  # noqa: S608
+    + upsert(
+        "inventory_permissiondefinition",
+        "SELECT DISTINCT ON (resource_id, kind, permission_id) * FROM {s}.permission ORDER BY resource_id, kind, permission_id",
+        key=("resource_id", "kind", "permission_id"),
+        rest=_DEFINED,
+        once={"service": "''", "level": "'low'", "takeover": "0", "data": "0"},
+    )
+    + " SELECT 1 FROM written"
+)
+_DEFINITIONS_GONE = """
+UPDATE inventory_permissiondefinition p SET removed_at = %(now)s
+WHERE p.connector_id = %(c)s AND p.removed_at IS NULL
+  AND p.resource_id IN (SELECT resource_id FROM {s}.permission)
+  AND NOT EXISTS (SELECT 1 FROM {s}.permission n WHERE (n.resource_id, n.kind, n.permission_id) = (p.resource_id, p.kind, p.permission_id))
+"""
+
+_SETS = """
+INSERT INTO inventory_scopeset (scope, scope_md5, values)
+SELECT DISTINCT ON (scope_key) scope, scope_key, members FROM {s}.scope_set ORDER BY scope_key ON CONFLICT (scope_md5) DO NOTHING
+"""
+_FIRST_GRANTS = """
+INSERT INTO inventory_delegatedgrant (connector_id, grant_id, client_id, resource_id, principal_id, consent_type, scope_set_id, first_seen)
+SELECT %(c)s, g.grant_id, g.client_id, g.resource_id, g.principal_id, g.consent_type, s.id, %(now)s
+FROM {s}.delegated_grant g JOIN inventory_scopeset s ON s.scope_md5 = g.scope_key ORDER BY g.grant_id ON CONFLICT DO NOTHING
+"""
+# every grant that is new, came back or differs
+_GRANTS_THAT_DIFFER = """
+CREATE TEMP TABLE grant_difference ON COMMIT DROP AS
+SELECT DISTINCT ON (n.grant_id) o.id, n.grant_id, n.client_id, n.resource_id, n.principal_id, n.consent_type, s.id AS scope_set_id,
+       CASE WHEN o.removed_at IS NULL THEN o.scope_set_id END AS old_set_id, false AS gone
+FROM {s}.delegated_grant n JOIN inventory_scopeset s ON s.scope_md5 = n.scope_key
+LEFT JOIN inventory_delegatedgrant o ON o.connector_id = %(c)s AND o.grant_id = n.grant_id
+WHERE o.id IS NULL OR o.removed_at IS NOT NULL OR (o.client_id, o.resource_id, o.principal_id, o.consent_type, o.scope_set_id)
+    IS DISTINCT FROM (n.client_id, n.resource_id, n.principal_id, n.consent_type, s.id)
+ORDER BY n.grant_id
+"""
+_NEW_GRANTS = """
+INSERT INTO inventory_delegatedgrant (connector_id, grant_id, client_id, resource_id, principal_id, consent_type, scope_set_id, first_seen)
+SELECT %(c)s, grant_id, client_id, resource_id, principal_id, consent_type, scope_set_id, %(now)s FROM grant_difference WHERE id IS NULL
+"""
+_CHANGED_GRANTS = """
+UPDATE inventory_delegatedgrant g SET client_id = d.client_id, resource_id = d.resource_id, principal_id = d.principal_id,
+    consent_type = d.consent_type, scope_set_id = d.scope_set_id, removed_at = NULL
+FROM grant_difference d WHERE d.id = g.id
+"""
+_GRANTS_GONE = """
+WITH gone AS (
+  UPDATE inventory_delegatedgrant g SET removed_at = %(now)s
+  WHERE g.connector_id = %(c)s AND g.removed_at IS NULL AND NOT EXISTS (SELECT 1 FROM {s}.delegated_grant n WHERE n.grant_id = g.grant_id)
+  RETURNING g.*)
+INSERT INTO grant_difference SELECT id, grant_id, client_id, resource_id, principal_id, consent_type, NULL, scope_set_id, true FROM gone
+"""
+_GRANT_CHANGES = """
+WITH told AS (
+  SELECT d.client_id, d.resource_id, d.principal_id, d.old_set_id, d.scope_set_id,
+         count(*) OVER (PARTITION BY d.client_id, d.resource_id, d.old_set_id, d.scope_set_id, d.principal_id IS NULL) AS people,
+         row_number() OVER (PARTITION BY d.client_id, d.resource_id, d.old_set_id, d.scope_set_id, d.principal_id IS NULL) AS place
+  FROM grant_difference d WHERE d.old_set_id IS DISTINCT FROM d.scope_set_id)
+INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, principal_id, subject, before, after)
+SELECT %(c)s, %(run)s, %(now)s,
+       CASE WHEN t.old_set_id IS NULL THEN 'grant_added' WHEN t.scope_set_id IS NULL THEN 'grant_removed' ELSE 'grant_changed' END
+           || CASE WHEN t.people > %(many)s THEN '_for_many' ELSE '' END,
+       p.id, CASE WHEN t.people <= %(many)s THEN t.principal_id END,
+       coalesce(r.name, t.resource_id::text) || CASE WHEN t.people > %(many)s THEN ' for ' || t.people || ' people' ELSE '' END,
+       to_jsonb(o.values), to_jsonb(n.values)
+FROM told t
+LEFT JOIN inventory_scopeset o ON o.id = t.old_set_id LEFT JOIN inventory_scopeset n ON n.id = t.scope_set_id
+LEFT JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.service_principal_id = t.client_id
+LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = t.resource_id
+WHERE p.removed_at IS NULL AND (t.people <= %(many)s OR t.place = 1)
+"""
+
+_ASSIGNMENTS = (
+    "WITH "  # noqa: S608
+    + upsert(
+        "inventory_approleassignment",
+        "SELECT DISTINCT ON (assignment_id) * FROM {s}.app_role_assignment ORDER BY assignment_id",
+        key=("assignment_id",),
+        rest=("principal_id", "principal_type", "principal_name", "resource_id", "resource_name", "app_role_id", "created_at"),
+        once={"first_seen": "%(now)s"},
+    )
+    + " INSERT INTO touched SELECT principal_id FROM written"
+)
+_ASSIGNMENTS_GONE = """
+WITH gone AS (
+  UPDATE inventory_approleassignment a SET removed_at = %(now)s
+  WHERE a.connector_id = %(c)s AND a.removed_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM {s}.app_role_assignment n WHERE n.assignment_id = a.assignment_id)
+  RETURNING a.principal_id)
+INSERT INTO touched SELECT principal_id FROM gone
+"""
+_ASSIGNMENT_CHANGES = """
+INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, before, after)
+SELECT %(c)s, %(run)s, %(now)s, CASE WHEN a.removed_at IS NULL THEN 'permission_added' ELSE 'permission_removed' END, p.id,
+       coalesce(a.resource_name, a.resource_id::text), CASE WHEN a.removed_at IS NOT NULL THEN v.value END,
+       CASE WHEN a.removed_at IS NULL THEN v.value END
+FROM inventory_approleassignment a
+JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.service_principal_id = a.principal_id AND p.removed_at IS NULL
+LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = a.resource_id AND d.kind = 'application'
+    AND d.permission_id = a.app_role_id
+CROSS JOIN LATERAL (SELECT to_jsonb(coalesce(d.value, a.app_role_id::text)) AS value) v
+WHERE a.connector_id = %(c)s AND (a.removed_at = %(now)s OR a.removed_at IS NULL AND a.first_seen = %(now)s)
+"""
+
+
+def merge_definitions(context: Context) -> None:
+    """What the resources define. Levels are the risk room's."""
+    written = context.do(_DEFINITIONS)
+    context.do(_DEFINITIONS_GONE)
+    context.analyze("inventory_permissiondefinition", written)
+
+
+def merge_grants(context: Context) -> None:
+    """Delegated grants: a difference of scopes is a change, one for each person, or one for many."""
+    context.do(_SETS)
+    if context.first:
+        with indexes_afterwards(context, "inventory_delegatedgrant"):
+            written = context.do(_FIRST_GRANTS)
+        context.analyze("inventory_delegatedgrant", written)
+        context.do("INSERT INTO touched SELECT DISTINCT client_id FROM {s}.delegated_grant")
+        return
+    context.do(_GRANTS_THAT_DIFFER)
+    written = context.do(_NEW_GRANTS) + context.do(_CHANGED_GRANTS) + context.do(_GRANTS_GONE)
+    context.do(_GRANT_CHANGES, many=MANY)
+    context.do("INSERT INTO touched SELECT DISTINCT client_id FROM grant_difference")
+    context.do("DROP TABLE grant_difference")
+    context.analyze("inventory_delegatedgrant", written)
+
+
+def merge_assignments(context: Context) -> None:
+    """Application permissions."""
+    written = context.do(_ASSIGNMENTS)
+    if not context.first:
+        written += context.do(_ASSIGNMENTS_GONE)
+        context.do(_ASSIGNMENT_CHANGES)
+    context.analyze("inventory_approleassignment", written)

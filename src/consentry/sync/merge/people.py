@@ -1,0 +1,117 @@
+"""People and groups, owners, and the secrets and certificates of apps."""
+
+from __future__ import annotations
+
+from consentry.sync.merge.context import Context
+from consentry.sync.merge.upsert import upsert
+
+_PERSON = ("kind", "name", "user_principal_name", "mail", "user_type", "department", "job_title", "enabled")
+_STAGED_PRINCIPALS = """
+SELECT DISTINCT ON (n.object_id) n.object_id, CASE WHEN n.kind = 'unknown' AND s.id IS NOT NULL THEN 'service_principal' ELSE n.kind END AS kind,
+    n.name, n.upn AS user_principal_name, n.mail, n.user_type, n.department, n.job_title, n.enabled
+FROM {s}.principal n LEFT JOIN inventory_plugin s ON s.connector_id = %(c)s AND s.service_principal_id = n.object_id ORDER BY n.object_id
+"""
+_PRINCIPALS = (
+    "WITH "  # noqa: S608
+    + upsert("inventory_principal", _STAGED_PRINCIPALS, key=("object_id",), rest=_PERSON, once={"first_seen": "%(now)s"})
+    + " SELECT 1 FROM written"
+)
+_PRINCIPALS_GONE = """
+UPDATE inventory_principal p SET removed_at = %(now)s WHERE p.connector_id = %(c)s AND p.removed_at IS NULL
+AND NOT EXISTS (SELECT 1 FROM {s}.principal n WHERE n.object_id = p.object_id)
+"""
+
+_STAGED_OWNERS = """
+CREATE TEMP TABLE new_owner ON COMMIT DROP AS
+SELECT DISTINCT coalesce(p.service_principal_id, o.object_id) AS service_principal_id, o.owner_id, o.source
+FROM {s}.owner o
+LEFT JOIN {s}.application a ON o.source = 'application' AND a.object_id = o.object_id
+LEFT JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.app_id = a.app_id AND p.removed_at IS NULL
+WHERE o.source = ANY(%(sources)s) AND (o.source = 'service_principal' OR p.id IS NOT NULL)
+"""
+_STAGED_CREDENTIALS = """
+CREATE TEMP TABLE new_credential ON COMMIT DROP AS
+SELECT DISTINCT ON (x.service_principal_id, n.source, n.key_id, n.kind)
+    x.service_principal_id, n.source, n.key_id, n.kind, n.name, n.usage, n.starts_at, n.ends_at
+FROM {s}.credential n
+LEFT JOIN inventory_plugin p ON n.object_id IS NULL AND p.connector_id = %(c)s AND p.app_id = n.app_id AND p.removed_at IS NULL
+CROSS JOIN LATERAL (SELECT coalesce(n.object_id, p.service_principal_id) AS service_principal_id) x
+WHERE n.source = ANY(%(sources)s) AND x.service_principal_id IS NOT NULL
+ORDER BY x.service_principal_id, n.source, n.key_id, n.kind
+"""
+_COLLECTION_OF = {"service_principal": "service_principals", "application": "applications"}
+
+
+def merge_principals(context: Context) -> None:
+    """Whom grants and ownerships name. Who is gone at Microsoft, or named no more, is marked as removed."""
+    written = context.do(_PRINCIPALS)
+    if not context.first and {"delegated_grants", "owners"} <= set(context.complete):  # else fewer were asked for
+        context.do(_PRINCIPALS_GONE)
+    context.analyze("inventory_principal", written)
+
+
+def merge_owners(context: Context) -> None:
+    """Who owns a service principal or its application object."""
+    sources = [source for source, name in _COLLECTION_OF.items() if source == "service_principal" or name in context.complete]
+    context.do(_STAGED_OWNERS, sources=sources)
+    _merge(
+        context,
+        "owner",
+        ("service_principal_id", "owner_id", "source"),
+        (),
+        sources,
+        subject="x.source",
+        principal="x.owner_id",
+        value="NULL::jsonb",
+    )
+
+
+def merge_credentials(context: Context) -> None:
+    """Secrets and certificates of the collections that were read to the end."""
+    sources = [source for source, name in _COLLECTION_OF.items() if name in context.complete]
+    if not sources:
+        return
+    context.do(_STAGED_CREDENTIALS, sources=sources)
+    key = ("service_principal_id", "source", "key_id", "kind")
+    value = "jsonb_build_object('kind', x.kind, 'name', x.name, 'ends_at', x.ends_at)"
+    subject = "concat_ws(' ', x.kind, coalesce(x.name, x.key_id))"
+    _merge(
+        context, "credential", key, ("name", "usage", "starts_at", "ends_at"), sources, subject=subject, principal="NULL::uuid", value=value
+    )
+
+
+def _merge(
+    context: Context,
+    what: str,
+    key: tuple[str, ...],
+    rest: tuple[str, ...],
+    sources: list[str],
+    *,
+    subject: str,
+    principal: str,
+    value: str,
+) -> None:
+    """Merge ``new_<what>`` into its table. Every part of the statements is fixed text of this module."""
+    table = f"inventory_{what}"
+    written = upsert(table, f"SELECT * FROM new_{what}", key=key, rest=rest, once={"first_seen": "%(now)s"})  # noqa: S608
+    context.do(f"WITH {written} INSERT INTO touched SELECT service_principal_id FROM written")  # noqa: S608
+    same = " AND ".join(f"n.{name} = t.{name}" for name in key)
+    context.do(
+        f"""
+        WITH gone AS (
+          UPDATE {table} t SET removed_at = %(now)s WHERE t.connector_id = %(c)s AND t.removed_at IS NULL AND t.source = ANY(%(sources)s)
+          AND NOT EXISTS (SELECT 1 FROM new_{what} n WHERE {same}) RETURNING t.service_principal_id)
+        INSERT INTO touched SELECT service_principal_id FROM gone""",  # noqa: S608
+        sources=sources,
+    )
+    if not context.first:
+        context.do(
+            f"""
+            INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, principal_id, subject, before, after)
+            SELECT %(c)s, %(run)s, %(now)s, '{what}_' || CASE WHEN x.removed_at IS NULL THEN 'added' ELSE 'removed' END, p.id, {principal}, {subject},
+                   CASE WHEN x.removed_at IS NOT NULL THEN {value} END, CASE WHEN x.removed_at IS NULL THEN {value} END
+            FROM {table} x JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.service_principal_id = x.service_principal_id
+                AND p.removed_at IS NULL
+            WHERE x.connector_id = %(c)s AND (x.removed_at = %(now)s OR x.removed_at IS NULL AND x.first_seen = %(now)s)"""  # noqa: S608
+        )
+    context.do(f"DROP TABLE new_{what}")

@@ -1,0 +1,53 @@
+"""The tenant's single objects, and when apps were last used."""
+
+from __future__ import annotations
+
+from consentry.sync.merge.context import Context
+
+_POLICY_CHANGES = """
+INSERT INTO inventory_change (connector_id, run_id, at, kind, subject, before, after)
+SELECT %(c)s, %(run)s, %(now)s, 'consent_policy_changed', replace(n.name, '_', ' '), f.value, n.value - '@odata.context'
+FROM {s}.fact n JOIN inventory_tenantfact f ON f.connector_id = %(c)s AND f.name = n.name
+WHERE n.name <> 'subscribed_skus' AND f.value IS DISTINCT FROM n.value - '@odata.context'
+"""
+_FACTS = """
+WITH differs AS (
+  SELECT DISTINCT ON (n.name) n.name, n.value - '@odata.context' AS value FROM {s}.fact n
+  LEFT JOIN inventory_tenantfact f ON f.connector_id = %(c)s AND f.name = n.name
+  WHERE f.value IS DISTINCT FROM n.value - '@odata.context' ORDER BY n.name)
+INSERT INTO inventory_tenantfact (connector_id, name, value, read_at) SELECT %(c)s, name, value, %(now)s FROM differs
+ON CONFLICT (connector_id, name) DO UPDATE SET value = excluded.value, read_at = excluded.read_at
+"""
+# Who has no record and was made after the oldest record of the report has never signed in; of older ones nobody knows.
+_LAST_USED = """
+WITH report AS (SELECT app_id, max(last_used) AS last_used FROM {s}.activity GROUP BY app_id),
+began AS (SELECT min(last_used) AS at FROM {s}.activity),
+fresh AS (
+  SELECT p.id, coalesce(r.last_used, p.last_used) AS last_used,
+         CASE WHEN coalesce(r.last_used, p.last_used) IS NOT NULL THEN 'known' WHEN p.created_at > b.at THEN 'never' ELSE 'unknown' END AS state
+  FROM inventory_plugin p CROSS JOIN began b LEFT JOIN report r ON r.app_id = p.app_id
+  WHERE p.connector_id = %(c)s AND p.removed_at IS NULL),
+written AS (
+  UPDATE inventory_plugin p SET last_used = f.last_used, last_used_state = f.state FROM fresh f
+  WHERE f.id = p.id AND (p.last_used, p.last_used_state) IS DISTINCT FROM (f.last_used, f.state) RETURNING p.service_principal_id)
+INSERT INTO touched SELECT service_principal_id FROM written
+"""
+_UNLICENSED = """
+UPDATE inventory_plugin SET last_used_state = 'unlicensed' WHERE connector_id = %(c)s AND last_used IS NULL AND last_used_state <> 'unlicensed'
+"""
+
+
+def merge_facts(context: Context) -> None:
+    """Policies and licences."""
+    if not {"policies", "licences"} & set(context.complete):
+        return
+    context.do(_POLICY_CHANGES)
+    context.do(_FACTS)
+
+
+def merge_last_used(context: Context) -> None:
+    """The sign-in report, or the word that the tenant has no licence for it."""
+    if "sign_in_activity" in context.complete:
+        context.do(_LAST_USED)
+    elif "sign_in_activity" in context.unlicensed:
+        context.do(_UNLICENSED)

@@ -1,0 +1,264 @@
+"""A full sync holds exactly what the tenant holds, whatever the weather."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from consentry.connect.models import Capability, CapabilityState, Status
+from consentry.core.errors import ConsentryError
+from consentry.inventory import models
+from consentry.inventory.models import Change, ConsentEvent, LastUsedState, Plugin
+from consentry.simulator.directory import Directory
+from consentry.sync import services
+from consentry.sync.models import CollectionProgress, TouchedPlugin
+
+
+def biggest_resource(directory: Directory) -> dict[str, Any]:
+    return next(row for row in directory.service_principals.values() if len(row["appRoles"]) > 3)
+
+
+def test_first_sync_equals_the_tenant(world: Any) -> None:
+    summary = world.sync()
+    assert summary["status"] == "done"
+    assert summary["incomplete"] == []
+    world.assert_equal_to_tenant()
+    assert set(summary["changes"]) == {"plugin_first_seen"}
+    people = {grant.principal_id for grant in world.directory.grants.values() if grant.principal_id in world.directory.users}
+    assert people <= {str(row.object_id) for row in world.live(models.Principal)}
+    for plugin in world.live(Plugin):
+        mine = [grant for grant in world.directory.grants.values() if grant.client_id == str(plugin.service_principal_id)]
+        assert plugin.users == len({grant.principal_id for grant in mine if grant.consent_type == "Principal"})
+        assert plugin.all_users == any(grant.consent_type == "AllPrincipals" for grant in mine)
+    assert TouchedPlugin.objects.count() == Plugin.objects.count()
+    assert world.live(Plugin).filter(is_console=True).count() >= 1
+    assert set(world.live(Plugin).values_list("origin", flat=True)) >= {"third_party", "own", "microsoft", "managed_identity"}
+
+
+def test_definitions_dates_and_use(world: Any) -> None:
+    world.sync()
+    resources = {one.resource_id for one in world.directory.grants.values()}
+    defined = {str(row.resource_id) for row in world.live(models.PermissionDefinition)}
+    assert {key for key in resources if world.directory.service_principals[key]["oauth2PermissionScopes"]} <= defined
+    assert ConsentEvent.objects.filter(activity="consent to application").exists()
+    dated = models.DelegatedGrant.objects.filter(granted_at__isnull=False)
+    assert dated.exists()
+    assert all(row.granted_by for row in dated)
+    assert Plugin.objects.filter(consented_at__isnull=False).exists()
+    assert Plugin.objects.filter(last_used_state=LastUsedState.KNOWN, last_used__isnull=False).exists()
+
+
+def test_second_sync_writes_nothing(world: Any) -> None:
+    world.sync()
+    before = world.versions()
+    summary = world.sync()
+    assert summary["changes"] == {}
+    assert world.versions() == before
+
+
+@pytest.mark.parametrize("number", [19, 20, 21, 45])
+def test_expand_stops_at_twenty(world: Any, number: int) -> None:
+    apps = list(world.directory.service_principals.values())
+    holder = next(row for row in apps if not world.directory.assignments.get(row["id"]))
+    for place in range(number):
+        world.directory.assign(holder["id"], apps[place % len(apps)]["id"], f"{place:08d}-0000-0000-0000-000000000000")
+    users = list(world.directory.users)[:number]
+    world.directory.owners[holder["id"]] = users
+    world.sync()
+    assert world.live(models.AppRoleAssignment).filter(principal_id=holder["id"]).count() == number
+    assert world.live(models.Owner).filter(service_principal_id=holder["id"]).count() == number
+    world.assert_equal_to_tenant()
+
+
+def test_the_same_object_on_two_pages(make_world: Callable[..., Any]) -> None:
+    world = make_world(plugins=120, users=900, grants=2600)
+    for path in ("/oauth2PermissionGrants", "/servicePrincipals", "/applications"):
+        world.weather.repeat(path)
+    assert world.sync()["status"] == "done"
+    world.assert_equal_to_tenant()
+    assert world.sync()["changes"] == {}
+
+
+def test_expired_page_token_starts_that_collection_again(make_world: Callable[..., Any]) -> None:
+    world = make_world(plugins=120, users=900, grants=2600)
+    second = lambda request: "$skiptoken" in request.query_string or "skiptoken" in request.query_string  # noqa: E731
+    world.weather.refuse("/oauth2PermissionGrants", 400, "Directory_ExpiredPageToken", times=2, when=second)
+    world.weather.refuse("/servicePrincipals", 400, "Directory_ExpiredPageToken", times=1, when=second)
+    assert world.sync()["status"] == "done"
+    world.assert_equal_to_tenant()
+
+
+def test_a_token_that_always_expires_is_a_gap_and_removes_nothing(make_world: Callable[..., Any]) -> None:
+    world = make_world(plugins=120, users=900, grants=2600)
+    world.sync()
+    kept = world.live(models.DelegatedGrant).count()
+    world.weather.refuse(
+        "/oauth2PermissionGrants", 400, "Directory_ExpiredPageToken", when=lambda request: "skiptoken" in request.query_string
+    )
+    summary = world.sync()
+    assert summary["status"] == "incomplete"
+    assert [gap["collection"] for gap in summary["incomplete"]] == ["delegated_grants"]
+    assert world.live(models.DelegatedGrant).count() == kept
+    assert summary["changes"] == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "collection"),
+    [
+        ("/applications", "applications"),
+        ("/oauth2PermissionGrants", "delegated_grants"),
+        ("/auditLogs/directoryAudits", "audit_events"),
+        ("/policies/authorizationPolicy", "policies"),
+        ("/subscribedSkus", "licences"),
+        ("/getByIds", "principals"),
+    ],
+)
+def test_a_refused_collection_is_a_gap_and_the_rest_is_complete(world: Any, path: str, collection: str) -> None:
+    world.sync()
+    before = world.versions()
+    world.weather.refuse(path, 403, "Authorization_RequestDenied")
+    summary = world.sync()
+    assert summary["status"] == "incomplete"
+    assert collection in [gap["collection"] for gap in summary["incomplete"]]
+    assert all(gap["reason"] for gap in summary["incomplete"])
+    assert summary["changes"] == {}
+    assert world.versions() == before
+    assert Capability.objects.get(connector_id=world.connector_id, name=collection).state == CapabilityState.MISSING
+    world.integration.refresh_from_db()
+    assert world.integration.status == Status.WARNING
+
+
+def test_refused_service_principals_leave_what_is_known(world: Any) -> None:
+    world.sync()
+    world.weather.refuse("/servicePrincipals", 403, "Authorization_RequestDenied")
+    summary = world.sync()
+    assert "service_principals" in [gap["collection"] for gap in summary["incomplete"]]
+    world.assert_equal_to_tenant()
+
+
+def test_unlicensed_sign_ins_are_said_to_be_so(world: Any) -> None:
+    world.weather.refuse("/servicePrincipalSignInActivities", 403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant")
+    summary = world.sync()
+    assert summary["incomplete"] == [{"collection": "sign_in_activity", "reason": "unlicensed", "code": "unlicensed"}]
+    assert set(world.live(Plugin).values_list("last_used_state", flat=True)) == {LastUsedState.UNLICENSED}
+    world.integration.refresh_from_db()
+    assert world.integration.status == Status.CONNECTED
+
+
+def test_a_cloud_that_refuses_expand_is_read_one_by_one(world: Any) -> None:
+    world.weather.refuse("", 400, "Request_UnsupportedQuery", when=lambda request: "expand" in request.query_string)
+    assert world.sync()["status"] == "done"
+    world.assert_equal_to_tenant()
+
+
+def test_a_cloud_that_ignores_expand_is_read_one_by_one(world: Any) -> None:
+    directory_expand = world.weather.rules
+
+    def ignore(request: Any, response: Any) -> Any:
+        if "expand" not in request.query_string:
+            return None
+        body = __import__("json").loads(response.body)
+        body["value"] = [{"id": row["id"]} for row in body["value"]]
+        return __import__("aiohttp.web").web.json_response(body)
+
+    directory_expand.append(ignore)
+    assert world.sync()["status"] == "done"
+    world.assert_equal_to_tenant()
+
+
+def test_a_cloud_without_in_filters_and_select(world: Any) -> None:
+    world.weather.refuse("/servicePrincipals", 400, "Request_UnsupportedQuery", when=lambda request: "filter" in request.query_string)
+    world.weather.refuse("/getByIds", 400, "Request_BadRequest", when=lambda request: "select" in request.query_string)
+    world.weather.refuse("/directoryAudits", 400, "Request_BadRequest", when=lambda request: "category" in request.query_string)
+    assert world.sync()["status"] == "done"
+    world.assert_equal_to_tenant()
+    assert world.live(models.PermissionDefinition).exists()
+
+
+def test_throttling_is_waited_out_and_counted(make_world: Callable[..., Any]) -> None:
+    world = make_world(throttle_rate=0.15)
+    summary = world.sync()
+    assert summary["status"] == "done"
+    assert summary["throttled"] > 0
+    assert summary["retried"] >= summary["throttled"]
+    world.assert_equal_to_tenant()
+
+
+def test_hostile_and_odd_values_are_kept_as_they_are(world: Any) -> None:
+    name = "a\tb\\c\nd\r\"'{},e\u202e\ufdd0\ufdd1\ufdd2 \U0001f600 \x1b[31m=cmd()"
+    row = next(row for row in world.directory.service_principals.values() if row["replyUrls"])
+    row["displayName"] = name
+    row["replyUrls"] = [name, "https://x/\\"]
+    row["createdDateTime"] = "2021-03-01T00:00:00-8:00"
+    row["servicePrincipalType"] = "SomethingNew"
+    row["futureProperty"] = {"deep": [1]}
+    assert world.sync()["status"] == "done"
+    plugin = world.plugin(row["id"])
+    assert plugin.name == name
+    assert plugin.reply_urls == [name, "https://x/\\"]
+    assert plugin.created_at is not None
+    assert plugin.created_at.isoformat() == "2021-03-01T08:00:00+00:00"
+
+
+def test_nul_is_left_out(world: Any) -> None:
+    row = next(iter(world.directory.service_principals.values()))
+    row["displayName"] = "a\x00b"
+    row["notes"] = "n\x00"
+    assert world.sync()["status"] == "done"
+    assert world.plugin(row["id"]).name == "ab"
+
+
+def test_an_object_that_makes_no_sense_is_a_gap_beside_the_others(world: Any) -> None:
+    world.sync()
+    some = next(iter(world.directory.grants.values()))
+    fields = {
+        "id": "odd",
+        "client_id": "not-a-guid",
+        "consent_type": "Principal",
+        "principal_id": None,
+        "resource_id": some.resource_id,
+        "scope": "x",
+    }
+    world.directory.grants["odd"] = type(some)(**fields)
+    summary = world.sync()
+    assert [(gap["collection"], gap["code"]) for gap in summary["incomplete"]] == [("delegated_grants", "objects_unreadable")]
+    assert CollectionProgress.objects.filter(name="delegated_grants").order_by("-id").first().rows == len(world.directory.grants) - 1
+
+
+def test_microsoft_down_fails_the_run_and_keeps_the_state(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.sync()
+    before = world.versions()
+    monkeypatch.setattr("consentry.providers.entra.graph._MOST_TRIES", 1)
+    world.weather.refuse("", 503, "serviceNotAvailable")
+    summary = world.sync()
+    assert summary["status"] == "failed"
+    assert summary["error"]["what"]
+    assert world.versions() == before
+    world.weather.rules.clear()
+    assert world.sync()["status"] == "done"
+
+
+def test_one_run_at_a_time(world: Any) -> None:
+    first = services.start_sync(world.integration, trigger="test")
+    assert services.start_sync(world.integration, trigger="test").pk == first.pk
+
+
+def test_nothing_is_collected_without_casb(world: Any) -> None:
+    account = world.integration.connector.account
+    run = services.start_sync(world.integration, trigger="test")
+    services.accounts.revoke_casb(account, actor="test")
+    services.run(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.error_code) == ("failed", "casb_missing")
+    assert not Plugin.objects.exists()
+    with pytest.raises(ConsentryError, match="CASB"):
+        services.start_sync(world.integration, trigger="test")
+    assert services.due() == 0
+
+
+def test_no_change_is_told_twice(world: Any) -> None:
+    world.sync()
+    world.sync()
+    assert Change.objects.count() == Plugin.objects.count()
