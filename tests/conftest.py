@@ -23,6 +23,8 @@ from consentry.core import boot  # noqa: E402
 
 boot.setup()
 
+pytest_plugins = ["tests.world"]  # its imports need the settings
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _data_folder() -> Iterator[None]:

@@ -199,3 +199,8 @@ def test_progress_polls_while_a_run_lives_and_stops_with_it(as_role: Callable[[s
     ended = viewer.get(address)
     assert "hx-trigger" not in ended.content.decode()
     assert "integrations-changed" in ended["HX-Trigger"]
+
+
+@pytest.mark.parametrize("address", ["/plugins/", "/people/", "/permissions/", "/changes/"])
+def test_a_nul_in_the_address_is_refused(as_role: Callable[[str], Client], address: str) -> None:
+    assert as_role("viewer").get(address, {"q": "a\x00b"}).status_code == 400

@@ -72,6 +72,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "consentry.api.problems.ProblemMiddleware",
+    "consentry.web.middleware.RefuseNul",
 ]
 
 TEMPLATES = [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from consentry.core.clock import now
 from consentry.inventory.models import DecisionState, DelegatedGrant, Origin, PermissionDefinition, Plugin, Principal, RiskLevel
@@ -35,8 +35,20 @@ _CHOICES: dict[str, Mapping[str, str]] = {
     "origin": dict(Origin.choices),
     "used": USED,
     "publisher_verified": VERIFIED,
-    "new_since": NEW,
 }
+# what a list of plugins sorts by -> the field
+SORTS = {
+    "name": "name",
+    "publisher": "publisher",
+    "users": "users",
+    "permissions": "application_count",
+    "risk": "risk_score",
+    "decision": "decision",
+    "seen": "consented_at",
+    "used": "last_used",
+}
+DEFAULT_SORT = "-risk"
+_WORDS: dict[str, Mapping[str, str]] = {**_CHOICES, "new_since": NEW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +73,23 @@ class PluginFilter:
         for name in LABELS:
             given = parameters.get(name, [])
             parts = given if name == "q" else [part for text in given for part in text.split(",")]
-            kept = tuple(
-                dict.fromkeys(part.strip() for part in parts if part.strip() and (name not in _CHOICES or part.strip() in _CHOICES[name]))
-            )
+            cleaned = (part.replace("\x00", "").strip() for part in parts)
+            kept = tuple(dict.fromkeys(part for part in cleaned if part and _means_something(name, part)))
             if kept:
                 found[name] = kept
         return cls(found)
+
+    @staticmethod
+    def unknown(parameters: Mapping[str, list[str]]) -> list[str]:
+        """What ``parse`` would leave out of these filters, as ``name=value``: for callers that must not be given more than they asked for."""
+        return [
+            f"{name}={part.strip()}"
+            for name in LABELS
+            if name != "q"
+            for text in parameters.get(name, [])
+            for part in text.split(",")
+            if part.strip() and not _means_something(name, part.strip())
+        ]
 
     def query(self, **changes: str | None) -> str:
         """The query string, with single parameters set or (None) left out."""
@@ -80,7 +103,7 @@ class PluginFilter:
     def chips(self) -> list[Chip]:
         """What is on, for the page."""
         return [
-            Chip(LABELS[name], ", ".join(_CHOICES.get(name, {}).get(value, value) for value in values), self.query(**{name: None}))
+            Chip(LABELS[name], ", ".join(_WORDS.get(name, {}).get(value, value) for value in values), self.query(**{name: None}))
             for name, values in self.values.items()
         ]
 
@@ -92,6 +115,30 @@ class PluginFilter:
         for name, values in self.values.items():
             rows = rows.filter(_condition(name, values))
         return rows
+
+
+def ordered(rows: QuerySet[Plugin], sort: str) -> QuerySet[Plugin]:
+    """Sorted by one of ``SORTS``, descending with a minus before it; plugins without the value come last."""
+    wanted = sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT
+    field = F(SORTS[wanted.removeprefix("-")])
+    return rows.order_by(field.desc(nulls_last=True) if wanted.startswith("-") else field.asc(nulls_last=True), "id")
+
+
+def _means_something(name: str, value: str) -> bool:
+    if name == "new_since":
+        return _moment(value) is not None
+    return name not in _CHOICES or value in _CHOICES[name]
+
+
+def _moment(value: str) -> datetime | None:
+    """A number of days (``30d``) back from now, or a date or time of ISO 8601."""
+    if value.endswith("d") and value[:-1].isascii() and value[:-1].isdigit() and len(value) < 6:
+        return now() - timedelta(days=int(value[:-1]))
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _condition(name: str, values: tuple[str, ...]) -> Q:
@@ -108,7 +155,8 @@ def _condition(name: str, values: tuple[str, ...]) -> Q:
     if name == "publisher_verified":
         return Q(verified_publisher__in=[value == "true" for value in values])
     if name == "new_since":
-        return Q(created_at__gte=now() - timedelta(days=max(int(value[:-1]) for value in values)))
+        since = min(moment for value in values if (moment := _moment(value)))
+        return Q(created_at__gte=since) | Q(created_at__isnull=True, first_seen__gte=since)
     if name == "used":
         return _used(values)
     if name == "permission":
@@ -149,9 +197,10 @@ def _holds(values: tuple[str, ...]) -> Q:
 
 
 def _used_by(values: tuple[str, ...]) -> Q:
-    people = Principal.objects.filter(
-        Q(user_principal_name__in=values) | Q(mail__in=values) | Q(object_id__in=[v for v in values if _is_uuid(v)])
-    )
+    wanted = Q(object_id__in=[value for value in values if _is_uuid(value)])
+    for value in values:
+        wanted |= Q(user_principal_name__iexact=value) | Q(mail__iexact=value)
+    people = Principal.objects.filter(wanted)
     grants = DelegatedGrant.objects.filter(
         connector_id=OuterRef("connector_id"),
         client_id=OuterRef("service_principal_id"),

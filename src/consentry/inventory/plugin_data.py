@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +38,7 @@ SELECT p.id, c.name AS connector, p.service_principal_id, p.app_id, p.name, p.pu
      WHERE d.account_id = c.account_id AND d.app_id = p.app_id AND d.superseded_at IS NULL ORDER BY d.at DESC LIMIT 1) AS decided
 FROM inventory_plugin p JOIN connect_connector c ON c.id = p.connector_id
 WHERE c.account_id = %(account)s AND p.removed_at IS NULL AND NOT p.is_console AND (%(connector)s::text IS NULL OR c.name = %(connector)s)
-  AND (%(microsoft)s OR p.origin <> 'microsoft') AND (%(only)s::uuid IS NULL OR p.id = %(only)s)
+  AND (%(microsoft)s OR p.origin <> 'microsoft') AND (%(only)s::uuid[] IS NULL OR p.id = ANY(%(only)s))
 ORDER BY c.name, p.name, p.id
 """
 _GRANTS = """
@@ -61,15 +61,27 @@ JOIN inventory_plugin p ON p.connector_id = a.connector_id AND p.service_princip
 LEFT JOIN inventory_plugin r ON r.connector_id = a.connector_id AND r.service_principal_id = a.resource_id
 LEFT JOIN inventory_permissiondefinition d ON d.connector_id = a.connector_id AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
 WHERE a.removed_at IS NULL AND p.removed_at IS NULL AND {scope}
+ORDER BY plugin, plugin_id, kind, resource, permission, consent, principal_id
 """
 _SCOPE = (
     "c.account_id = %(account)s AND NOT p.is_console AND (%(connector)s::text IS NULL OR c.name = %(connector)s) AND (%(microsoft)s OR p.origin <> 'microsoft')"
-    " AND (%(only)s::uuid IS NULL OR p.id = %(only)s)"
+    " AND (%(only)s::uuid[] IS NULL OR p.id = ANY(%(only)s))"
 )
 _PERMISSIONS = """
-SELECT c.name AS connector, d.resource_name AS resource, d.kind, d.value, d.title, d.description, d.service, d.level
+WITH held AS (
+  SELECT connector_id, resource_id, 'delegated' AS kind, value, count(DISTINCT client_id) AS plugins FROM (
+    SELECT DISTINCT g.connector_id, g.client_id, g.resource_id, g.scope_set_id FROM inventory_delegatedgrant g
+    JOIN connect_connector c ON c.id = g.connector_id WHERE c.account_id = %(account)s AND g.removed_at IS NULL) g
+  JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) AS v(value) GROUP BY 1, 2, 4
+  UNION ALL
+  SELECT a.connector_id, a.resource_id, 'application', a.app_role_id::text, count(DISTINCT a.principal_id) FROM inventory_approleassignment a
+  JOIN connect_connector c ON c.id = a.connector_id WHERE c.account_id = %(account)s AND a.removed_at IS NULL GROUP BY 1, 2, 4)
+SELECT c.name AS connector, d.resource_name AS resource, d.kind, d.value, d.title, d.description, d.service, d.level, coalesce(h.plugins, 0) AS plugins
 FROM inventory_permissiondefinition d JOIN connect_connector c ON c.id = d.connector_id
-WHERE c.account_id = %(account)s AND d.removed_at IS NULL AND (%(connector)s::text IS NULL OR c.name = %(connector)s) ORDER BY 1, 2, 3, 4
+LEFT JOIN held h ON h.connector_id = d.connector_id AND h.resource_id = d.resource_id AND h.kind = d.kind
+  AND h.value = CASE d.kind WHEN 'delegated' THEN d.value ELSE d.permission_id::text END
+WHERE c.account_id = %(account)s AND d.removed_at IS NULL AND (%(connector)s::text IS NULL OR c.name = %(connector)s)
+ORDER BY 1, 2, 3, 4, d.permission_id
 """
 _PRINCIPALS = """
 SELECT c.name AS connector, n.object_id AS id, n.kind, n.name, n.user_principal_name, n.mail, n.user_type, n.department, n.enabled, n.first_seen
@@ -79,7 +91,8 @@ WHERE c.account_id = %(account)s AND n.removed_at IS NULL AND (%(connector)s::te
 _CHANGES = """
 SELECT c.name AS connector, h.id, h.at, h.kind, h.plugin_id, p.name AS plugin, h.principal_id, h.subject, h.before, h.after
 FROM inventory_change h JOIN connect_connector c ON c.id = h.connector_id LEFT JOIN inventory_plugin p ON p.id = h.plugin_id
-WHERE c.account_id = %(account)s AND (%(connector)s::text IS NULL OR c.name = %(connector)s) ORDER BY h.id DESC
+WHERE c.account_id = %(account)s AND (%(connector)s::text IS NULL OR c.name = %(connector)s) AND (%(only)s::uuid[] IS NULL OR h.plugin_id = ANY(%(only)s))
+ORDER BY h.id DESC
 """
 KINDS = {
     "plugins": _PLUGINS,
@@ -91,12 +104,24 @@ KINDS = {
 
 
 def rows(
-    kind: str, account_id: UUID, *, connector: str | None = None, include_microsoft: bool = False, only: UUID | None = None
+    kind: str,
+    account_id: UUID,
+    *,
+    connector: str | None = None,
+    include_microsoft: bool = False,
+    only: Collection[UUID] | None = None,
+    page: int | None = None,
+    size: int = 50,
 ) -> Iterator[dict[str, Any]]:
-    """Every row of a kind (``KINDS``), JSON-ready, in constant memory. ``only`` limits plugins and grants to one plugin."""
-    parameters = {"account": account_id, "connector": connector, "microsoft": include_microsoft or only is not None, "only": only}
+    """Every row of a kind (``KINDS``), JSON-ready, in constant memory. ``only`` limits plugins, grants and changes to these plugins,
+    Microsoft's own included; ``page`` counts from 1."""
+    statement = KINDS[kind]
+    parameters = _parameters(account_id, connector, include_microsoft=include_microsoft, only=only)
+    if page is not None:
+        statement += " LIMIT %(limit)s OFFSET %(offset)s"
+        parameters |= {"limit": size, "offset": (page - 1) * size}
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.execute(KINDS[kind], parameters)
+        cursor.execute(statement, parameters)
         names: list[str] = []
         encoded: set[str] = set()
         while chunk := cursor.fetchmany(_CHUNK):
@@ -106,6 +131,19 @@ def rows(
             for row in chunk:
                 data = {name: _plain(value, encoded=name in encoded) for name, value in zip(names, row, strict=True)}
                 yield _plugin(data) if kind == "plugins" else data
+
+
+def count(kind: str, account_id: UUID, *, connector: str | None = None, only: Collection[UUID] | None = None) -> int:
+    """How many rows ``rows`` would give."""
+    with connection.cursor() as cursor:
+        parameters = _parameters(account_id, connector, include_microsoft=False, only=only)
+        cursor.execute(f"SELECT count(*) FROM ({KINDS[kind]}) x", parameters)  # noqa: S608  # fixed text
+        return int(cursor.fetchone()[0])
+
+
+def _parameters(account_id: UUID, connector: str | None, *, include_microsoft: bool, only: Collection[UUID] | None) -> dict[str, Any]:
+    chosen = None if only is None else list(only)
+    return {"account": account_id, "connector": connector, "microsoft": include_microsoft or only is not None, "only": chosen}
 
 
 def _plugin(row: dict[str, Any]) -> dict[str, Any]:
@@ -129,5 +167,10 @@ def _plain(value: Any, *, encoded: bool) -> Any:
     if encoded and isinstance(value, str):
         return json.loads(value)
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return moment(value)
     return str(value) if isinstance(value, UUID) else value
+
+
+def moment(value: datetime | None) -> str | None:
+    """A time in UTC, to the second."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else None

@@ -57,7 +57,11 @@ SELECT g.principal_id, coalesce(n.name, '') AS name, coalesce(n.mail, n.user_pri
 FROM inventory_delegatedgrant g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
 LEFT JOIN inventory_principal n ON n.connector_id = g.connector_id AND n.object_id = g.principal_id
 WHERE g.connector_id = %(c)s AND g.client_id = %(sp)s AND g.removed_at IS NULL AND g.principal_id IS NOT NULL
-GROUP BY g.principal_id, n.name, n.mail, n.user_principal_name, n.department, n.user_type, n.enabled ORDER BY 2, 1
+GROUP BY g.principal_id, n.name, n.mail, n.user_principal_name, n.department, n.user_type, n.enabled ORDER BY 2, 1 LIMIT %(limit)s OFFSET %(offset)s
+"""
+_USER_COUNT = """
+SELECT count(DISTINCT principal_id) AS number FROM inventory_delegatedgrant
+WHERE connector_id = %(c)s AND client_id = %(sp)s AND removed_at IS NULL
 """
 _OWNERS = """
 SELECT DISTINCT o.owner_id, coalesce(n.name, '') AS name, coalesce(n.mail, n.user_principal_name) AS mail, n.department
@@ -107,9 +111,15 @@ def plugin_permissions(plugin: Plugin) -> list[dict[str, Any]]:
     return _rows(_PERMISSIONS, {"c": plugin.connector_id, "sp": plugin.service_principal_id})
 
 
-def plugin_users(plugin: Plugin) -> list[dict[str, Any]]:
-    """The people with a grant of their own."""
-    return _rows(_USERS, {"c": plugin.connector_id, "sp": plugin.service_principal_id})
+def plugin_users(plugin: Plugin, *, page: int = 1, size: int | None = None) -> list[dict[str, Any]]:
+    """The people with a grant of their own, all of them without a ``size``."""
+    where = {"limit": size, "offset": (page - 1) * (size or 0)}
+    return _rows(_USERS, {"c": plugin.connector_id, "sp": plugin.service_principal_id, **where})
+
+
+def plugin_user_count(plugin: Plugin) -> int:
+    """How many people ``plugin_users`` has."""
+    return int(_rows(_USER_COUNT, {"c": plugin.connector_id, "sp": plugin.service_principal_id})[0]["number"])
 
 
 def plugin_owners(plugin: Plugin) -> list[dict[str, Any]]:

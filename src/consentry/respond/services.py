@@ -31,7 +31,9 @@ def decide(account: Account, plugin_ids: Iterable[UUID], *, state: str, note: st
     apps = {plugin.app_id: plugin.name for plugin in chosen if plugin.app_id}
     for app_id, name in apps.items():
         Decision.objects.filter(account=account, app_id=app_id, superseded_at__isnull=True).update(superseded_at=now())
-        Decision.objects.create(account=account, app_id=app_id, state=state, by=actor, at=now(), until=until, note=note.strip())
+        Decision.objects.create(
+            account=account, app_id=app_id, state=state, by=actor, at=now(), until=until, note=note.replace("\x00", "").strip()
+        )
         audit.record(account.id, actor=actor, action="respond:plugin:decided", subject=name, state=state)
     Plugin.objects.filter(connector__account=account, app_id__in=apps).update(decision=state)
     return len(apps)

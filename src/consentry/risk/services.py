@@ -15,12 +15,12 @@ from consentry.inventory.models import PermissionDefinition, Plugin
 from consentry.risk.catalogue import GRAPH, SIGN_IN, Judged, judge, level_of
 from consentry.risk.score import VERSION, Facts, Held, score
 from consentry.sync import services as sync
-from consentry.sync.models import SyncRun
+from consentry.sync.models import SyncRun, TouchedPlugin
 
 _HELD = """
 SELECT g.client_id, 'delegated', r.name, r.app_id, v, bool_or(g.consent_type = 'AllPrincipals'), count(DISTINCT g.principal_id)
 FROM (SELECT client_id, resource_id, scope_set_id, consent_type, principal_id FROM inventory_delegatedgrant
-      WHERE connector_id = %(c)s AND removed_at IS NULL) g
+      WHERE connector_id = %(c)s AND removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR client_id = ANY(%(only)s))) g
 JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
 LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = g.resource_id
 WHERE v <> '' GROUP BY 1, 3, 4, 5
@@ -29,11 +29,11 @@ SELECT a.principal_id, 'application', coalesce(r.name, a.resource_name, ''), r.a
 FROM inventory_approleassignment a
 LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = a.resource_id
 LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
-WHERE a.connector_id = %(c)s AND a.removed_at IS NULL
+WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR a.principal_id = ANY(%(only)s))
 """
 _OWN_KEYS = """
 SELECT service_principal_id, count(*) FROM inventory_credential
-WHERE connector_id = %s AND removed_at IS NULL AND source = 'service_principal' AND coalesce(usage, '') <> 'Sign' GROUP BY 1
+WHERE connector_id = %(c)s AND removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR service_principal_id = ANY(%(only)s)) AND source = 'service_principal' AND coalesce(usage, '') <> 'Sign' GROUP BY 1
 """
 _WRITE = """
 UPDATE inventory_plugin p SET connected_to = n.connected_to, permission_level = n.permission_level, risk_score = n.risk_score, risk_level = n.risk_level, risk = n.risk
@@ -42,26 +42,33 @@ FROM new_score n WHERE n.id = p.id AND (p.connected_to, p.permission_level, p.ri
 """
 
 
+@transaction.atomic
 def rescore_run(run_id: int) -> None:
-    """Score what a run merged and close the run."""
+    """Score the plugins that a run touched and close the run."""
     run = SyncRun.objects.select_related("connector").get(pk=run_id)
-    rescore(run.connector_id)
+    stale = Plugin.objects.filter(connector_id=run.connector_id, removed_at__isnull=True).exclude(risk__version=VERSION)
+    touched = TouchedPlugin.objects.filter(run_id=run_id)
+    rescore(run.connector_id, None if stale.exists() else list(touched.values_list("plugin__service_principal_id", flat=True)))
+    touched.delete()
     sync.finish_run(run_id, queries.counts(run.connector_id))
 
 
 @transaction.atomic
-def rescore(connector_id: UUID) -> None:
-    """Levels of the tenant's permissions, and services, level and score of every plugin. Writes only what differs."""
+def rescore(connector_id: UUID, only: list[UUID] | None = None) -> None:
+    """Levels of the tenant's permissions, and services, level and score of every plugin, or of those with these ids. Writes only what differs."""
     _judge_definitions(connector_id)
-    held = _permissions(connector_id)
+    if only is not None and not only:
+        return
+    parameters = {"c": connector_id, "only": only}
+    held = _permissions(parameters)
     with connection.cursor() as cursor:
-        cursor.execute(_OWN_KEYS, [connector_id])
+        cursor.execute(_OWN_KEYS, parameters)
         keys = dict(cursor.fetchall())
     # a list, for COPY and the cursor behind the iterator share one connection
     _write(
         [
             _scored(plugin, held.get(plugin.service_principal_id, []), keys.get(plugin.service_principal_id, 0))
-            for plugin in _plugins(connector_id)
+            for plugin in _plugins(connector_id, only)
         ]
     )
     with connection.cursor() as cursor:
@@ -73,7 +80,7 @@ def rescore(connector_id: UUID) -> None:
         )
 
 
-def _plugins(connector_id: UUID) -> Iterable[Plugin]:
+def _plugins(connector_id: UUID, only: list[UUID] | None) -> Iterable[Plugin]:
     fields = (
         "id",
         "service_principal_id",
@@ -87,7 +94,10 @@ def _plugins(connector_id: UUID) -> Iterable[Plugin]:
         "disabled_by_microsoft",
         "enabled",
     )
-    return Plugin.objects.filter(connector_id=connector_id, removed_at__isnull=True).only(*fields).iterator(chunk_size=2000)
+    found = Plugin.objects.filter(connector_id=connector_id, removed_at__isnull=True)
+    if only is not None:
+        found = found.filter(service_principal_id__in=only)
+    return found.only(*fields).iterator(chunk_size=2000)
 
 
 def _judge_definitions(connector_id: UUID) -> None:
@@ -100,11 +110,11 @@ def _judge_definitions(connector_id: UUID) -> None:
     PermissionDefinition.objects.bulk_update(changed, ["service", "level", "takeover", "data"], batch_size=500)
 
 
-def _permissions(connector_id: UUID) -> dict[UUID, list[Held]]:
+def _permissions(parameters: dict[str, Any]) -> dict[UUID, list[Held]]:
     known: dict[tuple[str, str, str], Judged] = {}
     held: dict[UUID, list[Held]] = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(_HELD, {"c": connector_id})
+        cursor.execute(_HELD, parameters)
         for plugin_id, kind, resource, app_id, value, everybody, users in cursor.fetchall():
             key = (value, kind, str(app_id or ""))
             if key not in known:

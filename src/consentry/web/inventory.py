@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q
 from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.dateparse import parse_date
@@ -19,7 +19,7 @@ from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.inventory import plugin_data, queries
 from consentry.inventory.changes import sentence
-from consentry.inventory.filters import NEW, USED, VERIFIED, PluginFilter
+from consentry.inventory.filters import DEFAULT_SORT, NEW, SORTS, USED, VERIFIED, PluginFilter, ordered
 from consentry.inventory.models import Change, Credential, Decision, DecisionState, LastUsedState, Origin, Plugin, RiskLevel
 from consentry.reports.writers import CONTENT_TYPES, FORMATS
 from consentry.respond import services as respond
@@ -28,17 +28,17 @@ from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.progress import progress_for
 
 PAGE_SIZES = (25, 50, 100, 200)
-# column -> (heading, the fields that sort it, first direction)
-COLUMNS: dict[str, tuple[str, str, str]] = {
-    "name": ("Name", "name", ""),
-    "publisher": ("Publisher", "publisher", ""),
-    "connected_to": ("Connected to", "", ""),
-    "users": ("Users", "users", "-"),
-    "permissions": ("Permissions", "application_count", "-"),
-    "risk": ("Risk", "risk_score", "-"),
-    "decision": ("Decision", "decision", ""),
-    "seen": ("Consented or first seen", "consented_at", "-"),
-    "used": ("Last used", "last_used", "-"),
+# column -> (heading, first direction)
+COLUMNS: dict[str, tuple[str, str]] = {
+    "name": ("Name", ""),
+    "publisher": ("Publisher", ""),
+    "connected_to": ("Connected to", ""),
+    "users": ("Users", "-"),
+    "permissions": ("Permissions", "-"),
+    "risk": ("Risk", "-"),
+    "decision": ("Decision", ""),
+    "seen": ("Consented or first seen", "-"),
+    "used": ("Last used", "-"),
 }
 SERVICES = ("Exchange Online", "SharePoint and OneDrive", "Teams", "Entra directory", "Security and audit", "Power BI", "Intune")
 FACETS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
@@ -79,14 +79,11 @@ def _row(plugin: Plugin) -> dict[str, Any]:
 def plugins(request: ConsoleRequest) -> HttpResponse:
     """The table an analyst works in."""
     chosen = PluginFilter.parse(dict(request.GET.lists()))
-    order = request.GET.get("sort", "-risk")
-    name, descending = order.removeprefix("-"), order.startswith("-")
-    field = COLUMNS.get(name, ("", "", ""))[1] or "risk_score"
-    ordering = F(field).desc(nulls_last=True) if descending or name not in COLUMNS else F(field).asc(nulls_last=True)
+    order = request.GET.get("sort", DEFAULT_SORT)
     found = chosen.apply(request.user.account_id)
     size = int(request.GET["page_size"]) if request.GET.get("page_size", "") in map(str, PAGE_SIZES) else 50
-    page = Paginator(found.select_related("connector").order_by(ordering, "id"), size).get_page(request.GET.get("page"))
-    keep = {"sort": order if order != "-risk" else None, "page_size": str(size) if size != 50 else None}
+    page = Paginator(ordered(found.select_related("connector"), order), size).get_page(request.GET.get("page"))
+    keep = {"sort": order if order != DEFAULT_SORT else None, "page_size": str(size) if size != 50 else None}
     context = {
         "rows": [_row(plugin) for plugin in page.object_list],
         "page": page,
@@ -110,7 +107,7 @@ def plugins(request: ConsoleRequest) -> HttpResponse:
 
 
 def _heading(key: str, order: str, chosen: PluginFilter, size: str | None) -> dict[str, Any]:
-    label, field, first = COLUMNS[key]
+    label, first = COLUMNS[key]
     active = order.removeprefix("-") == key
     turned = key if order.startswith("-") else f"-{key}"
     direction = ("descending" if order.startswith("-") else "ascending") if active else "none"
@@ -118,7 +115,7 @@ def _heading(key: str, order: str, chosen: PluginFilter, size: str | None) -> di
         "key": key,
         "label": label,
         "sort": direction,
-        "query": chosen.query(sort=turned if active else f"{first}{key}", page_size=size) if field else None,
+        "query": chosen.query(sort=turned if active else f"{first}{key}", page_size=size) if key in SORTS else None,
     }
 
 
@@ -144,8 +141,8 @@ def export(request: ConsoleRequest, form: str) -> HttpResponseBase:
     if form not in FORMATS:
         raise Http404
     chosen = PluginFilter.parse(dict(request.GET.lists()))
-    wanted = set(map(str, chosen.apply(request.user.account_id).values_list("pk", flat=True)))
-    rows = (row for row in plugin_data.rows("plugins", request.user.account_id, include_microsoft=True) if row["id"] in wanted)
+    wanted = list(chosen.apply(request.user.account_id).values_list("pk", flat=True))
+    rows = plugin_data.rows("plugins", request.user.account_id, only=wanted)
     response = StreamingHttpResponse(FORMATS[form](rows), content_type=CONTENT_TYPES[form])
     response["Content-Disposition"] = f'attachment; filename="plugins.{form}"'
     return response

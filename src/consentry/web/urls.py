@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from consentry.api.urls import api
 from consentry.web import (
     administration,
     authorise,
@@ -24,6 +25,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", health.metrics),
     path(".well-known/security.txt", health.security_txt),
+    path("api/v1/", api.urls),
     path("setup/<str:token>/", setup.first_start, name="setup"),
     path("accounts/", include("allauth.urls")),
     path("", inventory.dashboard, name="dashboard"),

@@ -1,4 +1,4 @@
-"""A simulated tenant with weather of the test's choice, a connector over it, and what the tenant really holds."""
+"""A simulated tenant with its connector, and what can go wrong on the way to it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from consentry.accounts import services as accounts
 from consentry.connect import services as connect
 from consentry.connect.models import Integration
 from consentry.inventory import models
+from consentry.risk import services as risk
 from consentry.simulator import server
 from consentry.simulator.directory import Directory
 from consentry.simulator.options import SimulatorOptions
 from consentry.sync import queries, services
+from consentry.sync.models import RunState, SyncRun
 
 Rule = Callable[[web.Request, web.StreamResponse], web.StreamResponse | None]
 
@@ -73,12 +75,13 @@ class World:
     fresh_budget: Callable[[], None]
 
     def sync(self) -> dict[str, Any]:
-        """A whole run in this process, closed as the risk room would. Its summary."""
+        """A whole run in this process. Its summary."""
         self.fresh_budget()
         self.weather.asked.clear()
         run = services.start_sync(self.integration, trigger="test")
         services.run(run.pk)
-        services.finish_run(run.pk, {})
+        if SyncRun.objects.get(pk=run.pk).state == RunState.SCORING:
+            risk.rescore_run(run.pk)
         return queries.run_summary(run.pk)
 
     @property
