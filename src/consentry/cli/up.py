@@ -134,7 +134,7 @@ class ProcessTree:
                 child.command,
                 env={**os.environ, "CONSENTRY_SUPERVISED": "1"},
                 stdin=subprocess.DEVNULL,
-                stdout=sys.stderr,
+                stdout=subprocess.DEVNULL,  # what a child has to say to people goes to standard error
                 start_new_session=True,
             )
 

@@ -70,12 +70,19 @@ WHERE o.connector_id = %(c)s AND o.service_principal_id = %(sp)s AND o.removed_a
 """
 _PEOPLE = """
 SELECT n.object_id, n.name, coalesce(n.mail, n.user_principal_name) AS mail, n.department, n.user_type, count(DISTINCT g.client_id) AS plugins,
-  max(p.risk_score) AS risk, max(c.name) AS connector
+  max(p.risk_score) AS risk, (array_agg(p.risk_level ORDER BY p.risk_score DESC))[1] AS risk_level, max(c.name) AS connector
 FROM inventory_principal n JOIN connect_connector c ON c.id = n.connector_id
 JOIN inventory_delegatedgrant g ON g.connector_id = n.connector_id AND g.principal_id = n.object_id AND g.removed_at IS NULL
 JOIN inventory_plugin p ON p.connector_id = g.connector_id AND p.service_principal_id = g.client_id AND p.removed_at IS NULL AND p.origin <> 'microsoft'
 WHERE c.account_id = %(account)s AND n.removed_at IS NULL AND (%(q)s = '' OR n.name ILIKE %(like)s OR n.mail ILIKE %(like)s OR n.user_principal_name ILIKE %(like)s)
 GROUP BY n.connector_id, n.object_id, n.name, n.mail, n.user_principal_name, n.department, n.user_type ORDER BY plugins DESC, n.name LIMIT %(limit)s OFFSET %(offset)s
+"""
+_PERSON_PLUGINS = """
+SELECT p.id AS plugin_id, array_agg(DISTINCT v) AS scopes, max(g.granted_at) AS granted_at, min(g.first_seen) AS first_seen
+FROM inventory_delegatedgrant g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
+JOIN inventory_plugin p ON p.connector_id = g.connector_id AND p.service_principal_id = g.client_id AND p.removed_at IS NULL
+WHERE g.connector_id = %(c)s AND g.principal_id = %(person)s AND g.removed_at IS NULL
+GROUP BY p.id, p.risk_score, p.name ORDER BY p.risk_score DESC, p.name
 """
 _HELD_PERMISSIONS = """
 SELECT value, resource, kind, level, count(DISTINCT plugin) AS plugins FROM (
@@ -125,6 +132,13 @@ def plugin_user_count(plugin: Plugin) -> int:
 def plugin_owners(plugin: Plugin) -> list[dict[str, Any]]:
     """Who owns the service principal or its application."""
     return _rows(_OWNERS, {"c": plugin.connector_id, "sp": plugin.service_principal_id})
+
+
+def person_plugins(person: Principal) -> list[dict[str, Any]]:
+    """The plugins that a person let in, the riskiest first: ``plugin``, ``scopes``, ``granted_at``, ``first_seen``."""
+    rows = _rows(_PERSON_PLUGINS, {"c": person.connector_id, "person": person.object_id})
+    plugins = Plugin.objects.in_bulk([row["plugin_id"] for row in rows])
+    return [{**row, "plugin": plugins[row["plugin_id"]]} for row in rows if row["plugin_id"] in plugins]
 
 
 def _listed(statement: str, account_id: UUID, q: str, page: int, size: int) -> list[dict[str, Any]]:

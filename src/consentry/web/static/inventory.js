@@ -1,15 +1,25 @@
-// Plugins table: keyboard, tick all, copy. The page works without it.
+// Plugins table: keyboard, ticks and the bar that decides on what is ticked. The page works without it.
 (function () {
   "use strict";
   var table = document.querySelector("[data-plugin-table]");
   var search = document.querySelector("[data-search]");
-  var all = document.querySelector("[data-tick-all]");
-  if (all) {
-    all.addEventListener("change", function () {
-      document.querySelectorAll("input[name=plugin]").forEach(function (box) { box.checked = all.checked; });
-    });
-  }
   if (!table) { return; }
+  var all = document.querySelector("[data-tick-all]");
+  var bar = document.querySelector("[data-bulk]");
+  var boxes = Array.prototype.slice.call(table.querySelectorAll("input[name=plugin]"));
+  function count() {
+    if (!bar) { return; }
+    var ticked = boxes.filter(function (box) { return box.checked; }).length;
+    bar.hidden = ticked === 0;
+    bar.querySelector("[data-ticked]").textContent = ticked === 1 ? "1 plugin ticked" : ticked + " plugins ticked";
+    if (all) { all.checked = ticked > 0 && ticked === boxes.length; all.indeterminate = ticked > 0 && ticked < boxes.length; }
+  }
+  if (all) {
+    all.addEventListener("change", function () { boxes.forEach(function (box) { box.checked = all.checked; }); count(); });
+  }
+  boxes.forEach(function (box) { box.addEventListener("change", count); });
+  window.addEventListener("pageshow", count);
+  count();
   var rows = Array.prototype.slice.call(table.querySelectorAll("tbody tr"));
   var at = -1;
   function go(to) {
@@ -20,10 +30,12 @@
     rows[at].querySelector("a").focus();
   }
   document.addEventListener("keydown", function (event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || /INPUT|TEXTAREA|SELECT/.test(event.target.tagName)) { return; }
+    if (event.ctrlKey || event.metaKey || event.altKey || /TEXTAREA|SELECT/.test(event.target.tagName)) { return; }
+    if (event.target.tagName === "INPUT" && event.target.type !== "checkbox") { return; }
+    if (event.target.closest(".dropdown-menu")) { return; }
     if (event.key === "/" && search) { event.preventDefault(); search.focus(); }
-    if (event.key === "j" || event.key === "ArrowDown") { event.preventDefault(); go(at + 1); }
-    if (event.key === "k" || event.key === "ArrowUp") { event.preventDefault(); go(at - 1); }
-    if (event.key === "x" && at >= 0) { var box = rows[at].querySelector("input[name=plugin]"); if (box) { box.checked = !box.checked; } }
+    if (event.key === "j") { event.preventDefault(); go(at + 1); }
+    if (event.key === "k") { event.preventDefault(); go(at - 1); }
+    if (event.key === "x" && at >= 0) { var box = rows[at].querySelector("input[name=plugin]"); if (box) { box.checked = !box.checked; count(); } }
   });
 })();

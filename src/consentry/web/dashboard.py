@@ -1,0 +1,67 @@
+"""The dashboard: numbers, a picture of reach against risk, and what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from consentry.connect.models import Connector
+from consentry.core.clock import now
+from consentry.core.hostile import visible_text
+from consentry.inventory import queries
+from consentry.inventory.filters import PluginFilter
+from consentry.inventory.models import DecisionState, RiskLevel
+from consentry.web.access import ConsoleRequest, require_role
+from consentry.web.plugin_rows import NEW_FOR, change_rows, plugin_row
+from consentry.web.plugins import SERVICES
+from consentry.web.progress import progress_for
+
+_DOTS = 400
+_SERIOUS = (RiskLevel.HIGH, RiskLevel.CRITICAL)
+
+
+@require_role("viewer")
+def dashboard(request: ConsoleRequest) -> HttpResponse:
+    """The page."""
+    found = PluginFilter.parse({}).apply(request.user.account_id)
+    levels = dict(found.values_list("risk_level").annotate(Count("id")))
+    total = sum(levels.values())
+    context = {
+        "total": total,
+        "levels": [
+            {"value": value, "label": label, "count": levels.get(value, 0), "share": round(100 * levels.get(value, 0) / (total or 1))}
+            for value, label in reversed(RiskLevel.choices)
+        ],
+        "unsanctioned": found.filter(decision=DecisionState.UNSANCTIONED).count(),
+        "new": found.filter(created_at__gte=now() - NEW_FOR).count(),
+        "undecided": found.filter(decision=DecisionState.UNCLASSIFIED, risk_level__in=_SERIOUS).count(),
+        "top": [plugin_row(one) for one in found.exclude(decision=DecisionState.SANCTIONED).order_by("-risk_score", "-users")[:8]],
+        "services": [{"name": name, "count": found.filter(connected_to__contains=[name]).count()} for name in SERVICES],
+        "connectors": Connector.objects.filter(account=request.user.account).order_by("name"),
+        "changes": change_rows(queries.changes(request.user.account_id).exclude(kind="plugin_first_seen")[:8]),
+        "progress": progress_for(request.user.account),
+        "dots": _dots(found) if total else [],
+    }
+    return render(request, "inventory/dashboard.html", context)
+
+
+def _dots(found: Any) -> list[dict[str, Any]]:
+    """The riskiest plugins as points; a plugin for everybody stands at the far right."""
+    most = found.order_by("-users").values_list("users", flat=True).first() or 1
+    rows = found.order_by("-risk_score", "-users").only("pk", "name", "users", "all_users", "risk_score", "risk_level")[:_DOTS]
+    return [
+        {
+            "name": visible_text(row.name),
+            "users": row.users,
+            "everybody": row.all_users,
+            "x": max(row.users, most) if row.all_users else row.users,
+            "score": row.risk_score,
+            "level": row.risk_level,
+            "url": reverse("plugin", kwargs={"pk": row.pk}),
+        }
+        for row in rows
+    ]
