@@ -24,7 +24,7 @@ lint: $(DEV)
 	$(BIN)/ruff format --check
 	CONSENTRY_STATIC_ANALYSIS=1 $(BIN)/mypy
 	$(BIN)/lint-imports
-	CONSENTRY_DATA_DIR=.data/lint $(BIN)/consentry doctor
+	CONSENTRY_DATA_DIR=.data/lint CONSENTRY_BASE_URL=https://consentry.example.com $(BIN)/consentry doctor
 
 format: $(DEV)
 	$(BIN)/ruff check --fix

@@ -1,6 +1,6 @@
 """Times a full sync against the floor: the same pages fetched and decoded, the same rows by COPY, and nothing else.
 
-    python benchmarks/full_sync.py [--plugins 5000] [--grants 200000] [--users 50000] [--latency-ms 0] [--rounds 3]
+    python benchmarks/full_sync.py [--plugins 5000] [--grants 200000] [--assignments 20000] [--users 50000] [--latency-ms 0] [--rounds 3]
 
 Everything runs on this machine: the simulated Microsoft, an embedded PostgreSQL in a folder of its own, and one process for each
 measurement, in turns, so that a busy machine troubles both alike. What is printed is described in docs/benchmarks.md.
@@ -30,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plugins", type=int, default=5000)
     parser.add_argument("--grants", type=int, default=200_000)
+    parser.add_argument("--assignments", type=int, default=20_000)
     parser.add_argument("--users", type=int, default=50_000)
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--rounds", type=int, default=3)
@@ -40,6 +41,7 @@ def main() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CONSENTRY_")}
     environment |= {"CONSENTRY_DATA_DIR": str(folder), "CONSENTRY_LOG_LEVEL": "ERROR", CHILD: "1"}
     size = ["--plugins", str(options.plugins), "--grants", str(options.grants), "--users", str(options.users)]
+    size += ["--assignments", str(options.assignments)]
     command = [
         sys.executable,
         "-m",

@@ -13,7 +13,7 @@ import pytest
 # Before anything imports Django's settings.
 _FOLDER = Path(tempfile.mkdtemp(prefix="consentry-tests-"))
 _FOLDER.chmod(0o755)
-for _name in [name for name in os.environ if name.startswith("CONSENTRY_") and name != "CONSENTRY_TEST_CHROMIUM"]:
+for _name in [name for name in os.environ if name.startswith("CONSENTRY_") and not name.startswith("CONSENTRY_TEST_")]:
     del os.environ[_name]
 os.environ["CONSENTRY_DATA_DIR"] = str(_FOLDER)
 os.environ["CONSENTRY_BASE_URL"] = "http://localhost:8000"

@@ -6,13 +6,14 @@ Every command module has ``register(root)``. Only the module of the command that
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import typer
 
@@ -74,8 +75,11 @@ def build(command: str | None) -> typer.Typer:
             root.command(name, help=entry.help)(_listed_only)
         return root
     if COMMANDS[command].needs_django:
-        boot.setup(asks_for_help="--help" in sys.argv)
+        asks_for_help = "--help" in sys.argv
+        boot.setup(asks_for_help=asks_for_help)
         wire()
+        if not asks_for_help:
+            boot.ensure_tables()
     importlib.import_module(COMMANDS[command].module).register(root)
     return root
 
@@ -104,10 +108,20 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
-    except Exception as error:
-        say(f"Something unexpected went wrong ({type(error).__name__}).")
-        say(f"Please report it with the last entry of {_log_failure()}. Code: unexpected")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            _report(error)
+        say("The disk is full. Free some space, then run the command again.")
+        say("Code: disk_full")
         sys.exit(FAILED)
+    except Exception as error:
+        _report(error)
+
+
+def _report(error: Exception) -> NoReturn:
+    say(f"Something unexpected went wrong ({type(error).__name__}).")
+    say(f"Please report it with the last entry of {_log_failure()}. Code: unexpected")
+    sys.exit(FAILED)
 
 
 def _log_failure() -> Path | str:

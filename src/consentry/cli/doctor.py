@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -18,9 +20,10 @@ from urllib.request import urlopen
 import typer
 
 from consentry.connect.provider import Registration
-from consentry.core import database, paths, secrets
+from consentry.core import boot, database, paths, secrets
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
+from consentry.core.hostile import display_text
 from consentry.core.secrets import Secret
 from consentry.providers.entra.clouds import cloud
 from consentry.providers.entra.provider import EntraProvider
@@ -44,15 +47,28 @@ def register(root: typer.Typer) -> None:
     root.command()(doctor)
 
 
-def doctor(as_json: bool = typer.Option(False, "--json", help="One JSON document on standard output.")) -> None:
+def doctor(
+    tenant: str | None = typer.Option(None, help="Tenant id or domain: try the environment's registrations there."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON document on standard output."),
+) -> None:
     """Check everything a person can get wrong. Exit code 1 when something must be mended."""
     findings = [_guarded(name, check) for name, check in CHECKS.items()]
+    findings += _registrations(tenant)
+    if not any(finding.state == "error" and finding.check in {"data folder", "key file", "database"} for finding in findings):
+        findings += _guarded_list("tables", _tables)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
         for finding in findings:
-            print(f"{finding.state:8}{finding.check:20}{finding.what} {finding.remedy}".rstrip())
+            print(display_text(f"{finding.state:8}{finding.check:20}{finding.what} {finding.remedy}".rstrip()))
     raise typer.Exit(1 if any(finding.state == "error" for finding in findings) else 0)
+
+
+def _guarded_list(name: str, check: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        return check()
+    except ConsentryError as error:
+        return [Finding(name, "error", error.what, f"{error.remedy} [{error.code}]")]
 
 
 def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
@@ -101,29 +117,65 @@ def _base_url() -> Finding:
     return Finding("base address", "ok", f"{text}; register {text.rstrip('/')}/connect/microsoft/return as redirect address")
 
 
-def _registrations() -> Finding:
+def _port() -> Finding:
+    parts = urlsplit(os.environ.get("CONSENTRY_BASE_URL", "http://localhost:8000"))
+    if parts.hostname not in {"localhost", "127.0.0.1"}:
+        return Finding("port", "ok", "the console is behind another address; 'consentry up --port' says which one it takes")
+    port = parts.port or 80
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(("127.0.0.1", port)):
+            return Finding("port", "ok", f"port {port} is free")
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as response:
+            if response.read(8) == b"ok\n":
+                return Finding("port", "ok", f"Consentry answers on port {port}")
+    except (OSError, ValueError):
+        pass
+    return Finding("port", "error", f"Port {port} is taken by another program.", "Stop it, or start Consentry with another --port.")
+
+
+def _registrations(tenant: str | None) -> list[Finding]:
     # what the environment gives; registrations entered under Administration have a check button there
-    prefix = "CONSENTRY_MICROSOFT_"
-    client_id = os.environ.get(f"{prefix}CLIENT_ID")
-    if not client_id:
-        return Finding("registration", "ok", "none in the environment; enter one under Administration > Registrations")
+    found = []
+    for role, prefix in (("reader", ""), ("tenant", "TENANT_"), ("responder", "RESPONDER_")):
+        name = f"CONSENTRY_MICROSOFT_{prefix}"
+        if os.environ.get(f"{name}CLIENT_ID"):
+            found += _guarded_list(role, lambda role=role, name=name: [_registration(role, name, tenant)])  # type: ignore[misc]
+    return found or [Finding("registration", "ok", "none in the environment; enter one under Administration > Registrations")]
+
+
+def _registration(role: str, prefix: str, tenant: str | None) -> Finding:
     secret = os.environ.get(f"{prefix}CLIENT_SECRET")
     certificate = os.environ.get(f"{prefix}CERTIFICATE_FILE")
     key = os.environ.get(f"{prefix}PRIVATE_KEY_FILE") or certificate
     try:
         registration = Registration(
-            role="reader",
-            client_id=client_id,
+            role=role,
+            client_id=os.environ[f"{prefix}CLIENT_ID"].strip(),
             secret=Secret(secret) if secret else None,
             certificate_pem=_text(certificate) if certificate else "",
             private_key=Secret(_text(key)) if key else None,
         )
     except OSError as error:
-        return Finding("registration", "error", f"The file {error.filename} can't be read.", "Check the path and its permissions.")
-    problems = EntraProvider().check_registration(registration, None)
+        return Finding(role, "error", f"The file {error.filename} can't be read.", "Check the path and its permissions.")
+    problems = EntraProvider().check_registration(registration, tenant)
     if problems:
-        return Finding("registration", "error", problems[0], "Correct the CONSENTRY_MICROSOFT_ variables.")
-    return Finding("registration", "ok", f"reader {client_id}")
+        return Finding(role, "error", problems[0], f"Correct the {prefix} variables.")
+    return Finding(role, "ok", f"registration {registration.client_id}{' is accepted by the tenant' if tenant else ''}")
+
+
+def _tables() -> list[Finding]:
+    boot.setup()
+    health = importlib.import_module("consentry.connect.health")  # needs Django, which was configured just now
+    if boot.tables_missing():
+        return [Finding("tables", "ok", "none yet; the first start makes them")]
+    boot.ensure_tables()
+    found = [Finding("tables", "ok", "are of this version")]
+    for name, problems in health.check_connectors():
+        what = problems[0] if problems else "the tenant accepts the registration"
+        found.append(Finding(f"connector {name}", "error" if problems else "ok", what))
+    return found
 
 
 def _text(path: str) -> str:
@@ -165,6 +217,6 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "key file": _key_file,
     "database": _database,
     "base address": _base_url,
-    "registration": _registrations,
+    "port": _port,
     "Microsoft": _microsoft,
 }

@@ -7,7 +7,6 @@ import socket
 import sys
 
 import typer
-from django.core.management import call_command
 from procrastinate.contrib.django import app as jobs
 
 from consentry.core import boot, parent
@@ -62,7 +61,7 @@ def worker(concurrency: int = typer.Option(4, help="Jobs run side by side.")) ->
 def migrate() -> None:
     """Bring the database's tables up to this version."""
     boot.setup()
-    call_command("migrate", verbosity=0, interactive=False)
+    boot.migrate()
 
 
 def require_free_port(host: str, port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 
 import typer
 
@@ -10,6 +11,15 @@ from consentry.accounts import services
 from consentry.cli import say
 
 ACTOR = "command line"
+
+
+class Role(StrEnum):
+    """``accounts.models.Role``, as a choice of the command line."""
+
+    OWNER = "owner"
+    ADMINISTRATOR = "administrator"
+    ANALYST = "analyst"
+    VIEWER = "viewer"
 
 
 def register(root: typer.Typer) -> None:
@@ -30,11 +40,11 @@ def _nothing() -> None:
 
 def add(
     email: str = typer.Argument(help="Address to sign in with."),
-    role: str = typer.Option(help="owner, administrator, analyst or viewer."),
+    role: Role = typer.Option(help="What they may do."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document on standard output."),
 ) -> None:
     """Add somebody; prints the password to hand over."""
-    person, password = services.add_person(services.default_account(), email, role=role, actor=ACTOR)
+    person, password = services.add_person(services.default_account(), email, role=role.value, actor=ACTOR)
     if as_json:
         print(json.dumps({"id": str(person.pk), "email": person.email, "role": person.role, "password": password}))
     else:
@@ -43,11 +53,11 @@ def add(
 
 def create(
     name: str = typer.Option(help="What it is for."),
-    role: str = typer.Option(help="owner, administrator, analyst or viewer."),
+    role: Role = typer.Option(help="What they may do."),
     as_json: bool = typer.Option(False, "--json", help="One JSON document on standard output."),
 ) -> None:
     """Make an API token; it is shown this once."""
-    token, text = services.create_token(services.default_account(), name=name, role=role, actor=ACTOR)
+    token, text = services.create_token(services.default_account(), name=name, role=role.value, actor=ACTOR)
     if as_json:
         print(json.dumps({"token": text, "id": str(token.pk)}))
     else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import threading
 import time
 from datetime import timedelta
+from typing import Self
 
 import typer
 from django.db import connection
@@ -23,7 +25,7 @@ from consentry.core.worker import worker_connector
 from consentry.sync import queries, services
 from consentry.sync.models import CollectionProgress, RunState, SyncRun
 
-_LOOK_SECONDS, _RECOVER_SECONDS = 0.3, 15.0
+_LOOK_SECONDS, _RECOVER_SECONDS, _PATIENCE_SECONDS, _STOP_SECONDS = 0.3, 15.0, 4.0, 10.0
 _ENDED = {RunState.DONE: DONE, RunState.INCOMPLETE: INCOMPLETE, RunState.FAILED: FAILED}
 
 
@@ -49,9 +51,8 @@ def sync(
     services.recover()
     run = services.start_sync(integration, trigger="command", full=full)
     if wait:
-        if not _worker_alive():
-            threading.Thread(target=_work, daemon=True).start()
-        run = _follow(run.pk)
+        with _Helper() as helper:
+            run = _follow(run.pk, helper)
     if as_json:
         print(json.dumps(queries.run_summary(run.pk), ensure_ascii=False))
     else:
@@ -63,28 +64,57 @@ def _worker_alive() -> bool:
     return ProcrastinateWorker.objects.filter(last_heartbeat__gt=now() - timedelta(seconds=45)).exists()
 
 
-def _work() -> None:
-    """A worker inside this command, for a machine on which none is running. It ends with the command."""
+class _Helper:
+    """A worker inside this command, for a machine on which none is running. It ends, and signs off, with the command."""
 
-    async def run() -> None:
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._loop = asyncio.new_event_loop()
+        self._work: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        if not _worker_alive():
+            self.start()
+        return self
+
+    def start(self) -> None:
+        """Begin to work, once."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work = self._loop.create_task(self._jobs())
+            with contextlib.suppress(asyncio.CancelledError):
+                self._loop.run_until_complete(self._work)
+        finally:
+            connection.close()
+
+    async def _jobs(self) -> None:
         with jobs.replace_connector(worker_connector()) as app:
             async with app.open_async():
                 await app.run_worker_async(concurrency=2, install_signal_handlers=False, fetch_job_polling_interval=0.2)
 
-    try:
-        asyncio.run(run())
-    finally:
-        connection.close()
+    def __exit__(self, *_: object) -> None:
+        if self._thread is None:
+            return
+        if self._work is not None:
+            self._loop.call_soon_threadsafe(self._work.cancel)
+        self._thread.join(_STOP_SECONDS)
 
 
-def _follow(run_id: int) -> SyncRun:
+def _follow(run_id: int, helper: _Helper) -> SyncRun:
     console = Console(file=sys.stderr)
-    next_look = time.monotonic() + _RECOVER_SECONDS
+    began = time.monotonic()
+    next_look = began + _RECOVER_SECONDS
     with console.status("Waiting for a worker") as status:
         while True:
             run = SyncRun.objects.get(pk=run_id)
             if run.state in _ENDED:
                 return run
+            if run.state == RunState.QUEUED and time.monotonic() > began + _PATIENCE_SECONDS:
+                helper.start()  # a worker was heard of, but it may have been killed since
             if time.monotonic() > next_look:  # a worker that was killed is nobody's business but the scheduler's, which may not be there
                 services.recover()
                 next_look = time.monotonic() + _RECOVER_SECONDS

@@ -14,7 +14,6 @@ from types import FrameType
 from urllib.request import urlopen
 
 import typer
-from django.core.management import call_command
 
 from consentry.cli import say
 from consentry.cli.parts import require_free_port
@@ -54,7 +53,7 @@ def run(*, port: int, host: str, workers: int, children: list[Child], on_ready: 
     require_free_port(host, port)
     address = os.environ.setdefault("CONSENTRY_BASE_URL", f"http://localhost:{port}").rstrip("/")
     boot.setup()
-    call_command("migrate", verbosity=0, interactive=False)
+    boot.migrate()
     command = [sys.executable, "-m", "consentry.cli"]
     tree = ProcessTree(
         [

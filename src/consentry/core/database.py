@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,7 @@ with warnings.catch_warnings():  # it looks for a run-time folder that it does n
 
 OLDEST_SERVER = 150000
 DATABASE = "consentry"
+_MIGRATION_LOCK = 0x436F6E73  # "Cons"
 _TUNING = """
 # Consentry's settings for the embedded server
 max_connections = 200
@@ -143,3 +145,11 @@ def _start_failure(folder: Path, error: Exception) -> ConsentryError:
         f"The embedded database in {folder} did not start ({type(error).__name__}).",
         f"Read {folder / 'log'}, or set CONSENTRY_DATABASE_URL to a PostgreSQL of your own.",
     )
+
+
+@contextlib.contextmanager
+def migration_lock(url: str) -> Iterator[None]:
+    """Held while tables are changed, so that two machines that start together do not both do it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+        yield

@@ -103,8 +103,7 @@ def _event(name: str, operation: str, when: datetime, person: User | None, targe
         "activityDateTime": when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "7Z",
         "loggedByService": "Core Directory",
         "operationType": operation,
-        "userAgent": agent,
         "initiatedBy": {"user": user, "app": app},
         "targetResources": targets,
-        "additionalDetails": [],
+        "additionalDetails": [{"key": "User-Agent", "value": agent}] if agent else [],
     }

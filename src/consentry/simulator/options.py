@@ -14,6 +14,7 @@ class SimulatorOptions:
     plugins: int = 400
     users: int = 1500
     grants: int | None = None
+    assignments: int | None = None
     seed: int = 1
     latency_ms: float = 0.0
     throttle_rate: float = 0.0

@@ -34,7 +34,13 @@ def build_cloud(options: SimulatorOptions, redirect_uris: list[str] | None = Non
 
     ``consented`` in the options gives consent to all three in the main tenant, long ago; consents of the state file are restored.
     """
-    main = make_tenant(seed=options.seed, plugins=options.plugins, users=max(options.users, _SMALL), grants=options.grants)
+    main = make_tenant(
+        seed=options.seed,
+        plugins=options.plugins,
+        users=max(options.users, _SMALL),
+        grants=options.grants,
+        assignments=options.assignments,
+    )
     cloud = Cloud()
     for tenant in (main, _other_tenant(options.seed, main)):
         cloud.tenants[tenant.tenant_id] = tenant

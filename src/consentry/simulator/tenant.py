@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -47,12 +48,15 @@ _APP_ROLES_ASKED = (
 )
 
 
-def make_tenant(*, seed: int, plugins: int, users: int, grants: int | None = None, tenant_id: str | None = None) -> Tenant:
+def make_tenant(
+    *, seed: int, plugins: int, users: int, grants: int | None = None, assignments: int | None = None, tenant_id: str | None = None
+) -> Tenant:
     """The same tenant for the same arguments, but for dates, which are relative to now.
 
-    ``plugins`` counts the service principals that are not Microsoft's, ``grants`` the delegated grants.
+    ``plugins`` counts the service principals that are not Microsoft's, ``grants`` the delegated grants and
+    ``assignments`` the application permissions, of which there are at least as many as the tenant's stories need.
     """
-    return _Builder(seed, tenant_id).build(plugins, users, grants if grants is not None else plugins * 8 + users // 2)
+    return _Builder(seed, tenant_id).build(plugins, users, grants if grants is not None else plugins * 8 + users // 2, assignments or 0)
 
 
 class _Builder:
@@ -70,7 +74,7 @@ class _Builder:
     def days_ago(self, low: float, high: float) -> datetime:
         return self.now - timedelta(days=self.rng.uniform(low, high))
 
-    def build(self, plugins: int, users: int, grants: int) -> Tenant:
+    def build(self, plugins: int, users: int, grants: int, assignments: int) -> Tenant:
         name = self.domain.split(".")[0].capitalize()
         directory = self.directory
         directory.organization = policies.organization(self.tenant_id, name, self.domain)
@@ -83,6 +87,7 @@ class _Builder:
         self.add_groups_and_roles(others)
         made = stories.add_stories(self, others) if plugins >= 40 else 0
         self.add_grants(others, grants - made)
+        self.add_assignments(others, assignments)
         self.add_activities()
         self.add_audits()
         return Tenant(self.tenant_id, name, [self.domain, f"{name.lower()}.onmicrosoft.example"], people, directory)
@@ -371,6 +376,18 @@ class _Builder:
         exchange = self.resources[1]
         if len(others) > 5:
             self.assign(others[3], exchange, exchange["appRoles"][0]["id"])
+
+    def add_assignments(self, others: list[Row], wanted: int) -> None:
+        roles = list(self.roles.values())
+        held = sum(len(self.directory.assignments.get(row["id"], {})) for row in others)
+        for row in itertools.cycle(others):
+            if held >= wanted:
+                return
+            have = {assignment["appRoleId"] for assignment in self.directory.assignments.get(row["id"], {}).values()}
+            for role_id in self.rng.sample(roles, k=min(self.rng.randint(1, 8), wanted - held)):
+                if role_id not in have:
+                    self.assign(row, self.graph, role_id)
+                    held += 1
 
     def add_groups_and_roles(self, others: list[Row]) -> None:
         for department in names.DEPARTMENTS:

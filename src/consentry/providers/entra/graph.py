@@ -24,7 +24,7 @@ from consentry.providers.entra.clouds import Cloud
 from consentry.providers.entra.errors import MicrosoftError, Reauthorise, Transient, graph_error
 
 BATCH_SIZE = 20  # learn.microsoft.com/graph/json-batching
-_MOST_TRIES = 8
+_MOST_TRIES = 7
 _LONGEST_WAIT = 120.0
 _RETRIED = {429, 500, 502, 503, 504}
 _SLOW_REQUESTS, _SLOW_WINDOW = 5, 10.0  # auditLogs and reports: 5 requests per 10 s per app and tenant
@@ -70,6 +70,7 @@ class GraphClient:
     token: Callable[..., Awaitable[Secret]]
     priority: str = "low"
     max_in_flight: int = 8
+    most_tries: int = _MOST_TRIES  # of one request; with the pauses between them about half a minute
     counters: Counters = field(default_factory=Counters)
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
     _gate: asyncio.Semaphore | None = field(default=None, init=False)
@@ -142,7 +143,7 @@ class GraphClient:
         last: MicrosoftError = Transient(
             "microsoft_unreachable", "Microsoft Graph can't be reached.", "Check the network; it is tried again by itself."
         )
-        for attempt in range(_MOST_TRIES):
+        for attempt in range(self.most_tries):
             headers = {
                 "Authorization": f"Bearer {str.__str__(await self.token(fresh=fresh))}",
                 "Accept": "application/json",

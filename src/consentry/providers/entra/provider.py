@@ -23,6 +23,7 @@ from consentry.providers.entra.errors import Forbidden, MicrosoftError, NotYet, 
 from consentry.providers.entra.graph import GraphClient
 from consentry.providers.entra.tokens import Tokens
 
+_TRIES_WHILE_SOMEBODY_WAITS = 4
 _GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 # capability -> a cheap call that needs its permission
 PROBES = {
@@ -158,7 +159,7 @@ class EntraProvider:
             problems = _check_certificate(registration)
             if problems:
                 raise Reauthorise("certificate_unusable", problems[0], "Enter another one under Administration > Registrations.")
-        return GraphClient(place, Tokens(place, registration, tenant).get_async, priority="normal")
+        return GraphClient(place, Tokens(place, registration, tenant).get_async, priority="normal", most_tries=_TRIES_WHILE_SOMEBODY_WAITS)
 
 
 def _not_spread(error: MicrosoftError | None) -> NotYet:
