@@ -18,9 +18,10 @@ from consentry.sync import services as sync
 from consentry.sync.models import SyncRun, TouchedPlugin
 
 _HELD = """
-SELECT g.client_id, 'delegated', r.name, r.app_id, v, bool_or(g.consent_type = 'AllPrincipals'), count(DISTINCT g.principal_id)
-FROM (SELECT client_id, resource_id, scope_set_id, consent_type, principal_id FROM inventory_delegatedgrant
-      WHERE connector_id = %(c)s AND removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR client_id = ANY(%(only)s))) g
+SELECT g.client_id, 'delegated', r.name, r.app_id, v, bool_or(g.everybody), sum(g.people)
+FROM (SELECT client_id, resource_id, scope_set_id, consent_type = 'AllPrincipals' AS everybody, count(principal_id) AS people
+      FROM inventory_delegatedgrant
+      WHERE connector_id = %(c)s AND removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR client_id = ANY(%(only)s)) GROUP BY 1, 2, 3, 4) g
 JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
 LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = g.resource_id
 WHERE v <> '' GROUP BY 1, 3, 4, 5
@@ -119,7 +120,7 @@ def _permissions(parameters: dict[str, Any]) -> dict[UUID, list[Held]]:
             key = (value, kind, str(app_id or ""))
             if key not in known:
                 known[key] = judge(value, kind=kind, resource_app_id=str(app_id or GRAPH))
-            held[plugin_id].append(Held(value, resource or "an unknown resource", kind, everybody, users, known[key]))
+            held[plugin_id].append(Held(value, resource or "an unknown resource", kind, everybody, int(users), known[key]))
     return held
 
 

@@ -53,7 +53,7 @@ OPTIONAL = {"risky_service_principals"}  # needs a permission and a licence that
 SLOW = ("audit_events", "sign_in_activity")  # five requests per ten seconds: never in the inventory's way
 _AT_ONCE = ("applications", "delegated_grants", "owners", "policies", "licences", "risky_service_principals")
 _BEAT_SECONDS = 2.0
-_SLOW_GRACE_SECONDS = 0.3
+_SLOW_GRACE_SECONDS = 0.1
 _FATAL = (NotYet, Reauthorise)
 
 

@@ -9,27 +9,29 @@ from django.db import OperationalError, transaction
 
 from consentry.sync.merge.context import Context
 
-_PLAIN_INDEXES = """
-SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i
-WHERE i.indrelid = %(table)s::regclass AND NOT i.indisunique AND NOT i.indisprimary
+_INDEXES = """
+SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), c.conname, pg_get_constraintdef(c.oid)
+FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.contype = 'u'
+WHERE i.indrelid = %(table)s::regclass AND NOT i.indisprimary
 """
 
 
 @contextmanager
 def indexes_afterwards(context: Context, table: str) -> Iterator[None]:
-    """Load a table that holds nothing at all without its plain indexes and build them at the end, which takes half the time.
+    """Load a table that holds nothing at all without its indexes and build them at the end, which takes half the time.
 
-    A table with rows, of whichever connector, or one that somebody is using, is loaded as it is. An error undoes all of it.
+    The rows have to be unique by themselves. A table with rows, of whichever connector, or one that somebody is using, is loaded as
+    it is. An error undoes all of it.
     """
-    context.do(_PLAIN_INDEXES, table=table)
+    context.do(_INDEXES, table=table)
     indexes = context.cursor.fetchall()
     if not _alone_with(context, table):
         indexes = []
-    for name, _ in indexes:
-        context.do(f"DROP INDEX {name}")
+    for index, _, constraint, _ in indexes:
+        context.do(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}" if constraint else f"DROP INDEX {index}")
     yield
-    for _, definition in indexes:
-        context.do(definition)
+    for _, definition, constraint, rule in indexes:
+        context.do(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} {rule}" if constraint else definition)
 
 
 def _alone_with(context: Context, table: str) -> bool:

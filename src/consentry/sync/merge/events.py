@@ -13,21 +13,26 @@ WITH written AS (
   ON CONFLICT (connector_id, event_id) DO NOTHING RETURNING service_principal_id)
 INSERT INTO touched SELECT service_principal_id FROM written WHERE service_principal_id IS NOT NULL
 """
-# A consent event names its grants; "add delegated permission grant" names the app, the resource and who did it.
+# What the audit log says of the plugins that were touched. A consent event names its grants; "add delegated permission grant" names
+# the app, the resource and who did it. A table of its own, so that the planner knows how much it is.
+_HEARD = """
+CREATE TEMP TABLE heard ON COMMIT DROP AS
+SELECT n.grant_id, e.service_principal_id, e.resource_id, e.at, e.initiated_by,
+       CASE WHEN n.grant_id IS NOT NULL THEN NULL WHEN e.admin_consent THEN e.service_principal_id ELSE coalesce(e.principal_id, e.initiated_by_id) END AS who
+FROM (SELECT DISTINCT service_principal_id FROM touched) t
+JOIN inventory_consentevent e ON e.connector_id = %(c)s AND e.service_principal_id = t.service_principal_id
+LEFT JOIN LATERAL jsonb_array_elements_text(e.facts -> 'grants') AS n(grant_id) ON true
+WHERE n.grant_id IS NOT NULL OR (e.admin_consent IS NOT NULL
+  AND e.activity IN ('consent to application', 'add delegated permission grant', 'add oauth2permissiongrant'))
+"""
 _GRANT_DATES = """
 WITH said AS (
-  SELECT g.id, e.at, e.initiated_by
-  FROM inventory_consentevent e CROSS JOIN LATERAL jsonb_array_elements_text(e.facts -> 'grants') AS n(grant_id)
-  JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.grant_id = n.grant_id
-  WHERE e.connector_id = %(c)s AND e.facts ? 'grants'
+  SELECT g.id, h.at, h.initiated_by FROM heard h JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.grant_id = h.grant_id
   UNION ALL
-  SELECT g.id, e.at, e.initiated_by
-  FROM inventory_consentevent e
-  JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.client_id = e.service_principal_id AND g.resource_id = e.resource_id
-      AND coalesce(g.principal_id, g.client_id) = CASE WHEN e.admin_consent THEN e.service_principal_id
-          ELSE coalesce(e.principal_id, e.initiated_by_id) END
-  WHERE e.connector_id = %(c)s AND NOT e.facts ? 'grants' AND e.admin_consent IS NOT NULL
-    AND e.activity IN ('consent to application', 'add delegated permission grant', 'add oauth2permissiongrant')),
+  SELECT g.id, h.at, h.initiated_by FROM heard h
+  JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.client_id = h.service_principal_id AND g.resource_id = h.resource_id
+      AND coalesce(g.principal_id, g.client_id) = h.who
+  WHERE h.grant_id IS NULL),
 latest AS (SELECT DISTINCT ON (id) id, at, initiated_by FROM said ORDER BY id, at DESC)
 UPDATE inventory_delegatedgrant g SET granted_at = l.at, granted_by = l.initiated_by FROM latest l
 WHERE g.id = l.id AND g.removed_at IS NULL AND (g.granted_at, g.granted_by) IS DISTINCT FROM (l.at, l.initiated_by)
@@ -47,5 +52,9 @@ def merge(context: Context) -> None:
     """Add the events that are new, and tell grants and assignments who gave them and when."""
     context.analyze("inventory_consentevent", context.do(_EVENTS))
     if context.do("SELECT 1 FROM touched LIMIT 1"):
+        context.do("ANALYZE touched")
+        context.do(_HEARD)
+        context.do("ANALYZE heard")
         context.do(_GRANT_DATES)
+        context.do("DROP TABLE heard")
         context.do(_ASSIGNERS)

@@ -34,8 +34,8 @@ SELECT DISTINCT ON (scope_key) scope, scope_key, members FROM {s}.scope_set ORDE
 """
 _FIRST_GRANTS = """
 INSERT INTO inventory_delegatedgrant (connector_id, grant_id, client_id, resource_id, principal_id, consent_type, scope_set_id, first_seen)
-SELECT %(c)s, g.grant_id, g.client_id, g.resource_id, g.principal_id, g.consent_type, s.id, %(now)s
-FROM {s}.delegated_grant g JOIN inventory_scopeset s ON s.scope_md5 = g.scope_key ORDER BY g.grant_id ON CONFLICT DO NOTHING
+SELECT DISTINCT ON (g.grant_id) %(c)s::uuid, g.grant_id, g.client_id, g.resource_id, g.principal_id, g.consent_type, s.id, %(now)s::timestamptz
+FROM {s}.delegated_grant g JOIN inventory_scopeset s ON s.scope_md5 = g.scope_key ORDER BY g.grant_id
 """
 # every grant that is new, came back or differs
 _GRANTS_THAT_DIFFER = """
