@@ -74,11 +74,15 @@ class World:
     integration: Integration
     fresh_budget: Callable[[], None]
 
-    def sync(self) -> dict[str, Any]:
+    def full(self) -> dict[str, Any]:
+        """A run that reads everything again."""
+        return self.sync(full=True)
+
+    def sync(self, *, full: bool = False) -> dict[str, Any]:
         """A whole run in this process. Its summary."""
         self.fresh_budget()
         self.weather.asked.clear()
-        run = services.start_sync(self.integration, trigger="test")
+        run = services.start_sync(self.integration, trigger="test", full=full)
         services.run(run.pk)
         if SyncRun.objects.get(pk=run.pk).state == RunState.SCORING:
             risk.rescore_run(run.pk)
@@ -116,7 +120,7 @@ class World:
         for key, people in self.directory.owners.items():
             application = self.directory.applications.get(key)
             holder = by_app_id.get(application["appId"]) if application else key
-            wanted |= {(holder, person) for person in people if holder and person in known}
+            wanted |= {(holder, person) for person in people if holder in self.directory.service_principals and person in known}
         assert owners == wanted
         secrets = {(str(row.service_principal_id), row.key_id) for row in self.live(models.Credential)}
         wanted = set()

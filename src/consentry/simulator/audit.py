@@ -51,15 +51,19 @@ def delegated_grant(
     return _event(f"{verb} delegated permission grant", "Assign" if verb == "Add" else "Unassign", when, person, targets, agent="EvoSTS")
 
 
-def app_role(when: datetime, principal: Row, resource: Row, assignment: Row) -> Row:
-    """``Add app role assignment to service principal``."""
-    properties = [
-        _property("AppRole.Id", json.dumps(assignment["appRoleId"])),
-        _property("AppRole.Value", json.dumps(_role_value(resource, assignment["appRoleId"]))),
-        _property("ServicePrincipal.ObjectID", json.dumps(principal.get("id", assignment["principalId"]))),
-        _property("ServicePrincipal.DisplayName", json.dumps(principal.get("displayName"))),
-    ]
-    return _event("Add app role assignment to service principal", "Assign", when, None, [_target(resource, properties)])
+def app_role(when: datetime, principal: Row, resource: Row, assignment: Row, *, deed: str = "Add") -> Row:
+    """``Add app role assignment to service principal``, or with ``Remove`` the event of its end."""
+    values = {
+        "AppRole.Id": assignment["appRoleId"],
+        "AppRole.Value": _role_value(resource, assignment["appRoleId"]),
+        "ServicePrincipal.ObjectID": principal.get("id", assignment["principalId"]),
+        "ServicePrincipal.DisplayName": principal.get("displayName"),
+    }
+    if deed == "Add":
+        properties = [_property(name, json.dumps(value)) for name, value in values.items()]
+        return _event("Add app role assignment to service principal", "Assign", when, None, [_target(resource, properties)])
+    properties = [_property(name, None, json.dumps(value)) for name, value in values.items()]
+    return _event("Remove app role assignment from service principal", "Unassign", when, None, [_target(resource, properties)])
 
 
 def simple(name: str, when: datetime, target: Row, person: User | None = None) -> Row:
@@ -71,7 +75,7 @@ def _role_value(resource: Row, role_id: str) -> str | None:
     return next((role["value"] for role in resource.get("appRoles", []) if role["id"] == role_id), None)
 
 
-def _property(name: str, new: str, old: str | None = None) -> Row:
+def _property(name: str, new: str | None, old: str | None = None) -> Row:
     return {"displayName": name, "oldValue": old, "newValue": new}
 
 

@@ -18,6 +18,7 @@ from consentry.simulator.state import Tenant
 
 EXPAND_CAP = 20  # documented: $expand on directory objects returns at most 20 and no next link
 DEFAULT_PAGE, EXPANDED_PAGE, LARGEST_PAGE = 100, 100, 999
+_TAIL = 5  # objects by which the next page is found again
 _ID = r"(?P<id>[0-9a-fA-F-]{36})"
 
 
@@ -105,9 +106,16 @@ def cost(query: Query) -> int:
     return max(1, base)
 
 
-def page(query: Query, ids: Sequence[Any], render: Callable[[Any], Row], *, largest: int = LARGEST_PAGE, extra: Row | None = None) -> Row:
-    """One page of ``ids``, filtered and projected, with an opaque next link."""
-    offset = _offset(query)
+def page(
+    query: Query,
+    ids: Sequence[Any],
+    render: Callable[[Any], Row],
+    *,
+    largest: int = LARGEST_PAGE,
+    extra: Row | None = None,
+    asked: Query | None = None,
+) -> Row:
+    """One page of ``ids``, filtered and projected, with an opaque next link to the query that was ``asked``."""
     text = query.parameters.get("$filter")
     if text:
         test = odata.compile_filter(text)
@@ -117,37 +125,51 @@ def page(query: Query, ids: Sequence[Any], render: Callable[[Any], Row], *, larg
     if not top.isdigit() or not 1 <= int(top) <= LARGEST_PAGE:
         raise GraphError(400, "Request_BadRequest", f"Invalid page size specified: '{top}'. Must be between 1 and 999 inclusive.")
     size = min(int(top), largest)
+    offset = _offset(query, ids)
     values = [odata.project(render(item), query.select) for item in ids[offset : offset + size]]
     answer: Row = {"@odata.context": f"{query.url.split('/' + query.version)[0]}/{query.version}/$metadata#{query.path}"}
     if query.parameters.get("$count") == "true" and query.eventual and offset == 0:
         answer["@odata.count"] = len(ids)
     if offset + size < len(ids):
-        answer["@odata.nextLink"] = next_link(query, offset + size)
+        tail = [_id(item) for item in ids[max(0, offset + size - _TAIL) : offset + size]]
+        answer["@odata.nextLink"] = _next_link(asked or query, offset + size, tail)
     return {**answer, **(extra or {}), "value": values}
 
 
-def next_link(query: Query, offset: int) -> str:
-    """The address of the page at ``offset``; its token says when it was made."""
-    token = base64.urlsafe_b64encode(msgspec.json.encode([offset, time.time()])).decode().rstrip("=")
+def _id(item: Any) -> Any:
+    return item.get("id") if isinstance(item, dict) else getattr(item, "id", item)
+
+
+def _next_link(query: Query, offset: int, tail: list[Any]) -> str:
+    """The address of the next page; its token says when it was made and after which objects it goes on."""
+    token = base64.urlsafe_b64encode(msgspec.json.encode([offset, time.time(), tail])).decode().rstrip("=")
     kept = "&".join(f"{name}={value}" for name, value in query.parameters.items() if name != "$skiptoken")
     return f"{query.url}?{kept + '&' if kept else ''}$skiptoken={token}".replace(" ", "%20").replace("'", "%27")
 
 
-def _offset(query: Query) -> int:
+def _offset(query: Query, ids: Sequence[Any]) -> int:
+    """Where a page begins: after the last object of the page before, also when objects before it are gone meanwhile."""
     token = query.parameters.get("$skiptoken")
     if token is None:
         return 0
     try:
-        offset, made = msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=tuple[int, float])
-    except (ValueError, msgspec.DecodeError) as error:
-        raise GraphError(
-            400, "Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request."
-        ) from error
-    if query.page_token_lifetime is not None and time.time() - made > query.page_token_lifetime:
-        raise GraphError(
-            400, "Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request."
+        offset, made, tail = msgspec.json.decode(
+            base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=tuple[int, float, list[Any]]
         )
-    return offset
+    except (ValueError, msgspec.DecodeError) as error:
+        raise _expired() from error
+    if query.page_token_lifetime is not None and time.time() - made > query.page_token_lifetime:
+        raise _expired()
+    for place in range(min(offset, len(ids)), 0, -1):
+        if _id(ids[place - 1]) in tail:
+            return place
+    return 0
+
+
+def _expired() -> GraphError:
+    return GraphError(
+        400, "Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request."
+    )
 
 
 def _public(row: Row, query: Query) -> Row:
@@ -200,10 +222,7 @@ def _service_principals(directory: Directory, query: Query, _: re.Match[str]) ->
         query.eventual,
         query.page_token_lifetime,
     )
-    answer = page(bare, rows, lambda row: _expanded(directory, query, _public(row, query), allowed), largest=EXPANDED_PAGE)
-    if "@odata.nextLink" in answer:
-        answer["@odata.nextLink"] = next_link(query, _offset(query) + len(answer["value"]))
-    return answer
+    return page(bare, rows, lambda row: _expanded(directory, query, _public(row, query), allowed), largest=EXPANDED_PAGE, asked=query)
 
 
 @_route(f"servicePrincipals/{_ID}", *_APPS)
@@ -259,10 +278,7 @@ def _applications(directory: Directory, query: Query, _: re.Match[str]) -> Row:
         query.eventual,
         query.page_token_lifetime,
     )
-    answer = page(bare, rows, lambda row: _expanded(directory, query, row, allowed), largest=EXPANDED_PAGE)
-    if "@odata.nextLink" in answer:
-        answer["@odata.nextLink"] = next_link(query, _offset(query) + len(answer["value"]))
-    return answer
+    return page(bare, rows, lambda row: _expanded(directory, query, row, allowed), largest=EXPANDED_PAGE, asked=query)
 
 
 @_route(f"applications/{_ID}(/(?P<what>owners|federatedIdentityCredentials))?", *_APPS)
@@ -294,6 +310,13 @@ def _grants(directory: Directory, query: Query, _: re.Match[str]) -> Row:
             query.page_token_lifetime,
         )
     return page(query, grants, lambda grant: grant.render())
+
+
+@_route("oauth2PermissionGrants/(?P<id>(?!delta)[^/]+)", "DelegatedPermissionGrant.ReadWrite.All", *_DIRECTORY)
+def _grant(directory: Directory, query: Query, match: re.Match[str]) -> Row:
+    if match["id"] not in directory.grants:
+        raise not_found(match["id"])
+    return odata.project(directory.grants[match["id"]].render(), query.select)
 
 
 @_route("(?P<what>servicePrincipals|applications|oauth2PermissionGrants|users)/delta(\\(\\))?", *_APPS)

@@ -183,7 +183,9 @@ class Directory:
         """Delete an app role assignment. Raises ``KeyError`` when it is not there."""
         for rows in self.assignments.values():
             if assignment_id in rows:
-                del rows[assignment_id]
+                row = rows.pop(assignment_id)
+                principal = self.find(row["principalId"]) or {"displayName": None, "id": row["principalId"]}
+                self.record(audit.app_role(datetime.now(UTC), principal, self.service_principals[row["resourceId"]], row, deed="Remove"))
                 return
         raise KeyError(assignment_id)
 

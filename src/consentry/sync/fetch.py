@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import uvloop
@@ -18,6 +19,7 @@ from consentry.connect.provider import Registration
 from consentry.core.dsn import connection_string
 from consentry.core.errors import ConsentryError
 from consentry.providers.entra.clouds import cloud
+from consentry.providers.entra.deltas import LINKS, DeltaReader, links_from_now
 from consentry.providers.entra.errors import (
     Forbidden,
     MicrosoftError,
@@ -30,7 +32,7 @@ from consentry.providers.entra.errors import (
     Unlicensed,
 )
 from consentry.providers.entra.graph import Counters, GraphClient
-from consentry.providers.entra.reads import Reader
+from consentry.providers.entra.reads import Page, Reader
 from consentry.providers.entra.tokens import Tokens
 from consentry.sync.writer import Writer
 
@@ -49,6 +51,11 @@ COLLECTIONS = {
     "audit_events": "event",
     "sign_in_activity": "activity",
 }
+# what a delta run reads; reports and licences wait for the next full one
+DELTA_COLLECTIONS = {
+    name: table for name, table in COLLECTIONS.items() if name not in {"licences", "risky_service_principals", "sign_in_activity"}
+}
+_LINKS = ("service_principals", "links")
 OPTIONAL = {"risky_service_principals"}  # needs a permission and a licence that few give: a capability, not a gap
 SLOW = ("audit_events", "sign_in_activity")  # five requests per ten seconds: never in the inventory's way
 _AT_ONCE = ("applications", "delegated_grants", "owners", "policies", "licences", "risky_service_principals")
@@ -80,16 +87,19 @@ class Fetched:
     gaps: list[Gap] = field(default_factory=list)
     slow: bool = False
     merged: frozenset[str] = frozenset()  # by ``on_inventory``
+    links: dict[str, str] = field(default_factory=dict)  # collection -> where the next delta run begins
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to read: a run, the registration to read with, the tenant, and since when audit events are wanted."""
+    """What to read: a run, the registration to read with, the tenant, since when audit events are wanted, and for a delta run the links."""
 
     run_id: int
     registration: Registration
     tenant: str
     audit_since: datetime
+    connector_id: UUID
+    links: dict[str, str] = field(default_factory=dict)
 
 
 def fetch(order: Order, on_inventory: Callable[[Fetched], None]) -> Fetched:
@@ -119,13 +129,14 @@ class _Fetch:
             GraphClient(place, tokens.get_async) as graph,
         ):
             self.result.counters = graph.counters
-            self.writer = Writer(connection, self.order.run_id, COLLECTIONS)
-            await self.writer.open()
+            self.connection, self.graph = connection, graph
+            self.writer = Writer(connection, self.order.run_id, DELTA_COLLECTIONS if self.order.links else COLLECTIONS)
+            await self.writer.open(afresh=bool(self.order.links))
             cursors = {(name, part): at for name, progress in self.writer.collections.items() for part, at in progress.parts.items()}
             self.reader = Reader(graph, self.writer, cursors)
             helpers = [asyncio.create_task(self.writer.write()), asyncio.create_task(self._beat(pulse))]
             try:
-                await _first_of(self._collections(), helpers)
+                await _first_of(self._changes() if self.order.links else self._collections(), helpers)
             finally:
                 for helper in helpers:
                     helper.cancel()
@@ -138,6 +149,7 @@ class _Fetch:
         reader = self.reader
         work: dict[str, Callable[[], Awaitable[None]]] = {name: getattr(reader, name) for name in COLLECTIONS}
         work["audit_events"] = lambda: reader.audit_events(self.order.audit_since)
+        await self._begin_links()
         async with asyncio.TaskGroup() as group:
             slow = [group.create_task(self._read(name, work[name])) for name in SLOW]
             plugins = group.create_task(self._read("service_principals", work["service_principals"]))
@@ -154,6 +166,44 @@ class _Fetch:
                 await asyncio.to_thread(self.on_inventory, self.result)
                 self.result.merged = merged
         self.result.slow = True
+
+    async def _begin_links(self) -> None:
+        """Ask where a later delta run begins, before anything is read, so that it tells of what changes meanwhile."""
+        kept = self.reader.cursors.get(_LINKS)
+        if kept is None:
+            kept = await links_from_now(self.graph)
+            await self.writer.keep(Page(*_LINKS, {}, dict(kept)))
+        self.result.links = kept
+
+    async def _changes(self) -> None:
+        """The reading half of a delta run."""
+        delta = DeltaReader(self.graph, self.writer, self.order.links)
+        names = tuple(LINKS)
+        told = dict(zip(names, await asyncio.gather(*(delta.tell(name) for name in names)), strict=True))
+        await self._read("audit_events", lambda: self.reader.audit_events(self.order.audit_since))
+        delta.audited = await self._news()
+        await self._read("service_principals", lambda: delta.service_principals(told["service_principals"]))
+        await self._read("applications", lambda: delta.applications(told["applications"]))
+        await asyncio.gather(
+            self._read("delegated_grants", lambda: delta.delegated_grants(told["delegated_grants"])),
+            self._read("app_role_assignments", delta.app_role_assignments),
+            self._read("owners", delta.owners),
+            self._read("policies", self.reader.policies),
+        )
+        await asyncio.gather(self._read("permissions", self.reader.permissions), self._read("principals", self.reader.principals))
+        self.result.links = delta.next_links
+        self.result.slow = True
+
+    async def _news(self) -> set[str]:
+        """The objects that audit events are about which no earlier run has read."""
+        await self.writer.flush()
+        audited = self.reader.audited
+        found = await self.connection.execute(
+            "SELECT event_id FROM inventory_consentevent WHERE connector_id = %s AND event_id = ANY(%s)",
+            [self.order.connector_id, list(audited)],
+        )
+        known = {row[0] for row in await found.fetchall()}
+        return {one for event, objects in audited.items() if event not in known for one in objects}
 
     async def _read(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         progress = self.writer.collections[name]

@@ -11,11 +11,15 @@ from django.db import connection
 
 from consentry.core.clock import now
 from consentry.inventory.models import TenantFact
-from consentry.sync.models import SyncRun, TouchedPlugin
+from consentry.sync.models import DeltaLink, RunState, SyncRun, TouchedPlugin
 
 AUDIT_DAYS = 30  # Microsoft keeps no more: 7 days without, 30 with Entra ID P1
 AUDIT_OVERLAP = timedelta(hours=2)  # events arrive late; doubles are dropped by id
 AUDIT_READ = "audit_events_read"
+FULL_EVERY = timedelta(hours=24)
+LINK_LIFETIME = timedelta(days=6)  # Microsoft's is 7
+DELTA_FROM_REQUESTS = 60  # a full run below is as cheap as following changes, and sees more
+DELTA_LINKS = 3  # service principals, applications, delegated grants
 
 
 def run_summary(run_id: int) -> dict[str, Any]:
@@ -56,3 +60,20 @@ def staged_runs() -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'staging\\_%'")
         return {int(match[1]) for (name,) in cursor.fetchall() if (match := re.fullmatch(r"staging_(\d+)", name))}
+
+
+def delta_links(connector_id: UUID, moment: datetime) -> dict[str, str]:
+    """Where a delta run may begin; nothing where a full run is due, or so cheap that it is the better one.
+
+    Delta cannot see everything (reports, licences, assignments that the audit log left out), so everything is read again once a day,
+    and long before the links expire (7 days).
+    """
+    last = (
+        SyncRun.objects.filter(connector_id=connector_id, mode="full", state__in=[RunState.DONE, RunState.INCOMPLETE])
+        .order_by("-pk")
+        .first()
+    )
+    if last is None or last.finished_at is None or moment - last.finished_at > FULL_EVERY or last.requests < DELTA_FROM_REQUESTS:
+        return {}
+    found = DeltaLink.objects.filter(connector_id=connector_id, taken_at__gt=moment - LINK_LIFETIME).values_list("collection", "link")
+    return dict(found) if len(found) == DELTA_LINKS else {}

@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,10 +24,12 @@ from consentry.core.clock import now
 from consentry.core.dsn import connection_string
 from consentry.core.errors import ConsentryError
 from consentry.inventory.models import TenantFact
+from consentry.providers.entra.deltas import TooMuchChanged
+from consentry.providers.entra.errors import Resync
 from consentry.sync import queries, staging
 from consentry.sync.fetch import OPTIONAL, Fetched, Order, fetch
 from consentry.sync.merge import Task, merge
-from consentry.sync.models import RunState, SyncRun
+from consentry.sync.models import DeltaLink, RunState, SyncRun
 
 LIVE = (RunState.QUEUED, RunState.FETCHING, RunState.MERGING, RunState.SCORING)
 STALE_AFTER = timedelta(seconds=60)
@@ -58,7 +61,8 @@ def start_sync(integration: Integration, *, trigger: str, full: bool = False) ->
         return live
     try:
         with transaction.atomic():
-            run = SyncRun.objects.create(connector=connector, trigger=trigger, mode="full")
+            mode = "full" if full or not queries.delta_links(connector.pk, now()) else "delta"
+            run = SyncRun.objects.create(connector=connector, trigger=trigger, mode=mode)
     except IntegrityError:
         return SyncRun.objects.get(connector=connector, state__in=LIVE)
     Integration.objects.filter(pk=integration.pk).update(next_sync_at=now() + timedelta(minutes=integration.sync_every_minutes))
@@ -125,7 +129,17 @@ def _in_hand(run_id: int) -> Iterator[bool]:
 def _fetch(found: SyncRun) -> Fetched:
     connector = found.connector
     registration = registrations.required(connector.account, RegistrationRole.READER)
-    order = Order(found.pk, registration, str(_proven_tenant(connector)), queries.audit_since(connector.pk, now()))
+    links = queries.delta_links(connector.pk, now()) if found.mode == "delta" else {}
+    order = Order(found.pk, registration, str(_proven_tenant(connector)), queries.audit_since(connector.pk, now()), connector.pk, links)
+    if links:
+        try:
+            return fetch(order, _no_slow_lane)
+        except (Resync, TooMuchChanged):
+            drop_staging(found.pk)
+            order = replace(order, links={})
+    if found.mode == "delta":
+        found.mode = "full"
+        SyncRun.objects.filter(pk=found.pk).update(mode=found.mode)
 
     def on_inventory(fetched: Fetched) -> None:
         try:
@@ -142,25 +156,34 @@ def _fetch(found: SyncRun) -> Fetched:
     raise AssertionError("unreachable")
 
 
+def _no_slow_lane(_: Fetched) -> None:
+    """A delta run reads the audit log first, and no report."""
+
+
 def _merge(found: SyncRun, fetched: Fetched) -> None:
     """Make visible what was read. While the slow lane is still being read the run goes on afterwards."""
     gaps = [gap.as_dict() for gap in fetched.gaps if gap.collection not in OPTIONAL]
     if fetched.slow:
         SyncRun.objects.filter(pk=found.pk).update(state=RunState.MERGING, heartbeat_at=now(), incomplete=gaps)
     moment = now()
+    complete = fetched.complete - fetched.merged
+    if gaps and found.mode == "delta":
+        complete -= {"audit_events"}  # so that the next run reads again what these events are about
     task = Task(
         run_id=found.pk,
         connector_id=found.connector_id,
         tenant_id=_proven_tenant(found.connector),
         ours=registrations.client_ids(found.connector.account),
-        complete=frozenset(fetched.complete - fetched.merged),
+        complete=frozenset(complete),
         unlicensed=frozenset(gap.collection for gap in fetched.gaps if gap.state == CapabilityState.UNLICENSED),
         moment=moment,
+        delta=found.mode == "delta",
     )
     with transaction.atomic():
         changes = merge(task)
         _note_capabilities(found.connector, fetched)
-        if "audit_events" in fetched.complete:
+        _keep_links(found, fetched, whole=not gaps)
+        if "audit_events" in complete:
             read = {"value": {"until": (found.started_at or moment).isoformat()}, "read_at": moment}
             TenantFact.objects.update_or_create(connector_id=found.connector_id, name=queries.AUDIT_READ, defaults=read)
         update: dict[str, Any] = {"changes": changes, "peak_memory_mb": _peak_memory(), "heartbeat_at": now()}
@@ -168,6 +191,17 @@ def _merge(found: SyncRun, fetched: Fetched) -> None:
             update["state"] = RunState.SCORING
         SyncRun.objects.filter(pk=found.pk).update(**update)
         events.emit("sync:run:merged", run_id=found.pk)
+
+
+def _keep_links(found: SyncRun, fetched: Fetched, *, whole: bool) -> None:
+    """Where the next delta run begins. One with gaps begins where this one did, and so mends them."""
+    if found.mode == "delta" and not whole:
+        return
+    for collection, link in fetched.links.items():
+        if collection in fetched.complete:
+            DeltaLink.objects.update_or_create(
+                connector_id=found.connector_id, collection=collection, defaults={"link": link, "taken_at": found.started_at or now()}
+            )
 
 
 def _note_capabilities(connector: Connector, fetched: Fetched) -> None:

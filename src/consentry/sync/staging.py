@@ -39,6 +39,9 @@ TABLES: dict[str, str] = {
     "risky": "object_id uuid, level text, state text, detail text, updated_at timestamptz",
     "fact": "name text, value jsonb",
     "follow_up": "object_id uuid, source text",
+    # only in delta runs: what is gone, and whose assignments, owners and credentials were read again
+    "removed": 'object_id text COLLATE "C", source text',
+    "scope": "object_id uuid, source text",
 }
 # sets of ids that later reads work through; made when they are first asked for
 SETS: dict[str, str] = {

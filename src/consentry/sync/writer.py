@@ -75,11 +75,11 @@ class Writer:
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(_WAITING_PAGES)
         self._turn = asyncio.Lock()
 
-    async def open(self) -> None:
-        """Make the staging tables, or take up an earlier attempt where its rows are all there."""
+    async def open(self, *, afresh: bool = False) -> None:
+        """Make the staging tables, or take up an earlier attempt where its rows are all there, unless it is to begin ``afresh``."""
         await self._connection.execute("SET synchronous_commit = off")  # a lost commit is a page that is read again
         fresh = await staging.create(self._connection, self.schema)
-        if fresh or not await self._load():
+        if fresh or afresh or not await self._load():
             await self._start_over()
         async with self._connection.cursor() as cursor:
             await cursor.executemany(_SAVE, [progress.row(self.run_id) for progress in self.collections.values()])

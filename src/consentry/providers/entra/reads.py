@@ -24,7 +24,7 @@ IDS_PER_FILTER = 15
 IDS_PER_LOOKUP = 1000
 WINDOW = 8  # requests side by side; the client's own gate is as wide
 UNLICENSED_TRIES = 3  # "no premium licence" is known to come and go in licensed tenants
-_PLUGIN = (
+PLUGIN_PROPERTIES = (
     "id,appId,displayName,appDisplayName,appOwnerOrganizationId,servicePrincipalType,accountEnabled,disabledByMicrosoftStatus,createdDateTime,"
     "appRoleAssignmentRequired,signInAudience,homepage,loginUrl,applicationTemplateId,preferredSingleSignOnMode,replyUrls,tags,verifiedPublisher,"
     "keyCredentials,passwordCredentials,info,notes,description,appDescription"
@@ -68,6 +68,7 @@ class Reader:
     graph: GraphClient
     store: Store
     cursors: dict[tuple[str, str], Cursor] = field(default_factory=dict)
+    audited: dict[str, set[str]] = field(default_factory=dict)  # audit event -> the objects that it is about
 
     async def service_principals(self) -> None:
         """Every service principal, with its own credentials."""
@@ -77,7 +78,7 @@ class Reader:
             return {"service_principal": [shape.service_principal(row) for row in found], "credential": keys}
 
         drop = (("service_principal", None), ("credential", "service_principal"))
-        paths = [f"/v1.0/servicePrincipals?$select={_PLUGIN}&$top=999", "/v1.0/servicePrincipals?$top=999"]
+        paths = [f"/v1.0/servicePrincipals?$select={PLUGIN_PROPERTIES}&$top=999", "/v1.0/servicePrincipals?$top=999"]
         await self._sweep("service_principals", "list", paths, structs.ServicePrincipal, rows, drop)
 
     async def applications(self) -> None:
@@ -199,7 +200,15 @@ class Reader:
 
         def rows(found: list[structs.AuditEvent]) -> Rows:
             events = [row for row in found if row.category in (None, "ApplicationManagement")]
-            return {"event": [made for row in events if (made := audit_event(row))]}
+            made = []
+            for row in events:
+                shaped = audit_event(row)
+                about = {one.id for one in row.targetResources or () if one.id}
+                if shaped:
+                    made.append(shaped)
+                    about |= {shaped[3]} if shaped[3] else set()  # the app, where the target is the resource
+                self.audited[row.id] = about
+            return {"event": made}
 
         moment = since.strftime("%Y-%m-%dT%H:%M:%SZ")
         filters = (f"activityDateTime ge {moment} and category eq 'ApplicationManagement'", f"activityDateTime ge {moment}")

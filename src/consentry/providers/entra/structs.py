@@ -185,3 +185,18 @@ class AuditEvent(_Read):
     result: str | None = None
     initiatedBy: InitiatedBy | None = None
     targetResources: list[Target] | None = None
+
+
+class DeltaItem(_Read):
+    """The head of an item of a delta page."""
+
+    id: str
+    removed: dict[str, Any] | None = msgspec.field(name="@removed", default=None)
+
+
+class DeltaPage(_Read):
+    """A page of a delta query; the last one has the link for the next time."""
+
+    value: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    next: str | None = msgspec.field(name="@odata.nextLink", default=None)
+    delta: str | None = msgspec.field(name="@odata.deltaLink", default=None)

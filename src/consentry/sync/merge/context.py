@@ -33,6 +33,7 @@ class Task:
     complete: Collection[str]
     unlicensed: Collection[str]
     moment: datetime
+    delta: bool = False  # only what changed was read: what is not there is unchanged and not gone
 
 
 class Context:
@@ -43,6 +44,7 @@ class Context:
         self.complete = task.complete
         self.unlicensed = task.unlicensed
         self.first = False
+        self.delta = task.delta
         self._schema = schema_of(task.run_id)
         self._parameters: dict[str, Any] = {
             "c": task.connector_id,

@@ -60,10 +60,12 @@ FROM grant_difference d WHERE d.id = g.id
 _GRANTS_GONE = """
 WITH gone AS (
   UPDATE inventory_delegatedgrant g SET removed_at = %(now)s
-  WHERE g.connector_id = %(c)s AND g.removed_at IS NULL AND NOT EXISTS (SELECT 1 FROM {s}.delegated_grant n WHERE n.grant_id = g.grant_id)
+  WHERE g.connector_id = %(c)s AND g.removed_at IS NULL AND {which}
   RETURNING g.*)
 INSERT INTO grant_difference SELECT id, grant_id, client_id, resource_id, principal_id, consent_type, NULL, scope_set_id, true FROM gone
 """
+_GRANTS_NOT_LISTED = "NOT EXISTS (SELECT 1 FROM {s}.delegated_grant n WHERE n.grant_id = g.grant_id)"
+_GRANTS_SAID_TO_BE_GONE = "g.grant_id IN (SELECT object_id FROM {s}.removed WHERE source = 'delegated_grants')"
 _GRANT_CHANGES = """
 WITH told AS (
   SELECT d.client_id, d.resource_id, d.principal_id, d.old_set_id, d.scope_set_id,
@@ -99,10 +101,11 @@ _ASSIGNMENTS_GONE = """
 WITH gone AS (
   UPDATE inventory_approleassignment a SET removed_at = %(now)s
   WHERE a.connector_id = %(c)s AND a.removed_at IS NULL
-    AND NOT EXISTS (SELECT 1 FROM {s}.app_role_assignment n WHERE n.assignment_id = a.assignment_id)
+    AND NOT EXISTS (SELECT 1 FROM {s}.app_role_assignment n WHERE n.assignment_id = a.assignment_id) AND {which}
   RETURNING a.principal_id)
 INSERT INTO touched SELECT principal_id FROM gone
 """
+_READ_AGAIN = "a.principal_id IN (SELECT object_id FROM {s}.scope WHERE source = 'app_role_assignment')"
 _ASSIGNMENT_CHANGES = """
 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, before, after)
 SELECT %(c)s, %(run)s, %(now)s, CASE WHEN a.removed_at IS NULL THEN 'permission_added' ELSE 'permission_removed' END, p.id,
@@ -134,7 +137,8 @@ def merge_grants(context: Context) -> None:
         context.do("INSERT INTO touched SELECT DISTINCT client_id FROM {s}.delegated_grant")
         return
     context.do(_GRANTS_THAT_DIFFER)
-    written = context.do(_NEW_GRANTS) + context.do(_CHANGED_GRANTS) + context.do(_GRANTS_GONE)
+    gone = _GRANTS_GONE.replace("{which}", _GRANTS_SAID_TO_BE_GONE if context.delta else _GRANTS_NOT_LISTED)
+    written = context.do(_NEW_GRANTS) + context.do(_CHANGED_GRANTS) + context.do(gone)
     context.do(_GRANT_CHANGES, many=MANY)
     context.do("INSERT INTO touched SELECT DISTINCT client_id FROM grant_difference")
     context.do("DROP TABLE grant_difference")
@@ -145,6 +149,6 @@ def merge_assignments(context: Context) -> None:
     """Application permissions."""
     written = context.do(_ASSIGNMENTS)
     if not context.first:
-        written += context.do(_ASSIGNMENTS_GONE)
+        written += context.do(_ASSIGNMENTS_GONE.replace("{which}", _READ_AGAIN if context.delta else "true"))
         context.do(_ASSIGNMENT_CHANGES)
     context.analyze("inventory_approleassignment", written)

@@ -39,13 +39,21 @@ CROSS JOIN LATERAL (SELECT coalesce(n.object_id, p.service_principal_id) AS serv
 WHERE n.source = ANY(%(sources)s) AND x.service_principal_id IS NOT NULL
 ORDER BY x.service_principal_id, n.source, n.key_id, n.kind
 """
+# in a delta run: whose owners or credentials were read again, applications by their service principal
+_READ_AGAIN = """
+(t.source, t.service_principal_id) IN (
+  SELECT split_part(x.source, ':', 2), coalesce(p.service_principal_id, x.object_id) FROM {s}.scope x
+  LEFT JOIN {s}.application a ON x.source = '{what}:application' AND a.object_id = x.object_id
+  LEFT JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.app_id = a.app_id AND p.removed_at IS NULL
+  WHERE x.source LIKE '{what}:%%')
+"""
 _COLLECTION_OF = {"service_principal": "service_principals", "application": "applications"}
 
 
 def merge_principals(context: Context) -> None:
     """Whom grants and ownerships name. Who is gone at Microsoft, or named no more, is marked as removed."""
     written = context.do(_PRINCIPALS)
-    if not context.first and {"delegated_grants", "owners"} <= set(context.complete):  # else fewer were asked for
+    if not context.first and not context.delta and {"delegated_grants", "owners"} <= set(context.complete):  # else fewer were asked for
         context.do(_PRINCIPALS_GONE)
     context.analyze("inventory_principal", written)
 
@@ -100,7 +108,8 @@ def _merge(
         f"""
         WITH gone AS (
           UPDATE {table} t SET removed_at = %(now)s WHERE t.connector_id = %(c)s AND t.removed_at IS NULL AND t.source = ANY(%(sources)s)
-          AND NOT EXISTS (SELECT 1 FROM new_{what} n WHERE {same}) RETURNING t.service_principal_id)
+          AND NOT EXISTS (SELECT 1 FROM new_{what} n WHERE {same}) AND {_READ_AGAIN.replace("{what}", what) if context.delta else "true"}
+          RETURNING t.service_principal_id)
         INSERT INTO touched SELECT service_principal_id FROM gone""",  # noqa: S608
         sources=sources,
     )

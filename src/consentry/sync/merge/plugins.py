@@ -73,13 +73,14 @@ INSERT INTO touched SELECT service_principal_id FROM changed
 _GONE = """
 WITH gone AS (
   UPDATE inventory_plugin p SET removed_at = %(now)s
-  WHERE p.connector_id = %(c)s AND p.removed_at IS NULL AND NOT EXISTS (SELECT 1 FROM new_plugin n WHERE n.id = p.id)
-    AND p.first_seen < %(now)s
+  WHERE p.connector_id = %(c)s AND p.removed_at IS NULL AND p.first_seen < %(now)s AND {which}
   RETURNING p.id, p.service_principal_id, p.name),
 noted AS (INSERT INTO touched SELECT service_principal_id FROM gone)
 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject)
 SELECT %(c)s, %(run)s, %(now)s, 'plugin_removed', id, name FROM gone
 """
+_NOT_LISTED = "NOT EXISTS (SELECT 1 FROM new_plugin n WHERE n.id = p.id)"
+_SAID_TO_BE_GONE = "p.service_principal_id IN (SELECT object_id::uuid FROM {s}.removed WHERE source = 'service_principals')"
 
 
 def merge(context: Context) -> None:
@@ -89,6 +90,6 @@ def merge(context: Context) -> None:
     context.do(_CHANGES)
     context.do(_CHANGED)
     written = context.do(_NEW, kind="plugin_first_seen" if context.first else "plugin_added")
-    context.do(_GONE)
+    context.do(_GONE.replace("{which}", _SAID_TO_BE_GONE if context.delta else _NOT_LISTED))
     context.do("DROP TABLE new_plugin")
     context.analyze("inventory_plugin", written)

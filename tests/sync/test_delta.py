@@ -1,0 +1,163 @@
+"""A sync after a few changes: few requests, the same result as reading everything, and back to everything where that is not sure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.world import World
+
+from consentry.inventory.models import AppRoleAssignment, Change, DelegatedGrant, Owner, Plugin
+from consentry.sync import queries
+from consentry.sync.models import DeltaLink, SyncRun
+
+
+@pytest.fixture
+def large(make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> World:
+    """A tenant that counts as large: following its changes is worth while."""
+    monkeypatch.setattr(queries, "DELTA_FROM_REQUESTS", 1)
+    world = make_world(plugins=120, users=200, grants=1500)
+    assert world.sync()["mode"] == "full"
+    return world
+
+
+def app(directory: Any, number: int) -> str:
+    return [
+        key
+        for key, row in directory.service_principals.items()
+        if row["appOwnerOrganizationId"] not in (None, "f8cdef31-a31e-4b4a-93e4-5f571e91255a")
+    ][number]
+
+
+def change_a_lot(directory: Any) -> None:
+    """Forty changes of every kind."""
+    grants = list(directory.grants.values())
+    for grant in grants[:10]:
+        directory.revoke(grant.id)
+    for grant in grants[10:20]:
+        directory.narrow(grant.id, "User.Read")
+    people = list(directory.users)
+    resource = grants[0].resource_id
+    for number in range(8):
+        directory.grant(app(directory, number), resource, "Mail.Read offline_access", principal_id=people[-1 - number])
+    graph = next(row for row in directory.service_principals.values() if len(row["appRoles"]) > 3)
+    held = directory.assign(app(directory, 30), graph["id"], graph["appRoles"][0]["id"])
+    directory.assign(app(directory, 31), graph["id"], graph["appRoles"][1]["id"])
+    directory.unassign(held["id"])
+    for number in range(5):
+        directory.update_app(app(directory, 40 + number), displayName=f"Renamed {number}", replyUrls=["https://new.example/"])
+    secret = directory.add_secret(app(directory, 50), "fresh")
+    directory.remove_credential(app(directory, 50), secret["keyId"])
+    directory.add_secret(app(directory, 51), "stays")
+    directory.delete_app(app(directory, 60))
+
+
+def test_after_forty_changes_it_costs_little_and_equals_the_tenant(large: World) -> None:
+    change_a_lot(large.directory)
+    summary = large.sync()
+    assert (summary["mode"], summary["status"], summary["incomplete"]) == ("delta", "done", [])
+    large.assert_equal_to_tenant()
+    rereads = [one for one in large.weather.asked if "$batch" in one or "%20in%20" in one or " in (" in one or "getByIds" in one]
+    assert len(large.weather.asked) - len(rereads) <= 9
+    assert len(large.weather.asked) <= 20
+    kinds = summary["changes"]
+    assert kinds["plugin_renamed"] == 5
+    assert kinds["plugin_removed"] == 1
+    assert kinds["permission_added"] == 1
+    assert kinds["credential_added"] == 1
+    assert kinds["grant_added"] + kinds["grant_changed"] >= 18
+    assert kinds["grant_removed"] >= 10
+
+
+def test_without_changes_nothing_is_written(large: World) -> None:
+    large.sync()
+    before = large.versions()
+    summary = large.sync()
+    assert (summary["mode"], summary["changes"]) == ("delta", {})
+    assert large.versions() == before
+    assert len(large.weather.asked) <= 9
+
+
+def test_changes_during_a_full_run_are_told_by_the_next(large: World) -> None:
+    done = []
+
+    def meanwhile(request: Any, _: Any) -> None:
+        if request.path.endswith("/oauth2PermissionGrants") and not done:
+            done.append(large.directory.delete_app(app(large.directory, 5)))
+
+    large.weather.rules.append(meanwhile)
+    large.full()
+    assert done == [None]
+    assert large.sync()["mode"] == "delta"
+    large.assert_equal_to_tenant()
+
+
+@pytest.mark.parametrize(("status", "code"), [(410, "syncStateNotFound"), (400, "resyncRequired")])
+def test_an_expired_link_means_everything_at_once(large: World, status: int, code: str) -> None:
+    change_a_lot(large.directory)
+    large.weather.refuse("/delta", status, code, when=lambda request: request.query.get("$deltatoken", "latest") != "latest")
+    summary = large.sync()
+    assert (summary["mode"], summary["status"]) == ("full", "done")
+    large.assert_equal_to_tenant()
+    large.weather.rules.clear()
+    assert large.sync()["mode"] == "delta"
+
+
+def test_a_gap_is_mended_by_the_next_delta(large: World) -> None:
+    link = DeltaLink.objects.get(collection="delegated_grants").link
+    change_a_lot(large.directory)
+    large.weather.refuse("/$batch", 403, "Authorization_RequestDenied", times=1)
+    summary = large.sync()
+    assert (summary["mode"], summary["status"]) == ("delta", "incomplete")
+    assert DeltaLink.objects.get(collection="delegated_grants").link == link
+    assert large.sync()["mode"] == "delta"
+    large.assert_equal_to_tenant()
+
+
+def test_full_is_full_when_asked_for(large: World) -> None:
+    assert large.full()["mode"] == "full"
+
+
+def test_replayed_and_repeated_items_change_nothing_twice(large: World) -> None:
+    change_a_lot(large.directory)
+    links = dict(DeltaLink.objects.values_list("collection", "link"))
+    large.sync()
+    before = Change.objects.count()
+    for collection, link in links.items():
+        DeltaLink.objects.filter(collection=collection).update(link=link)
+    summary = large.sync()
+    assert (summary["mode"], summary["changes"]) == ("delta", {})
+    assert Change.objects.count() == before
+    large.assert_equal_to_tenant()
+
+
+def test_partial_items_are_read_again(large: World) -> None:
+    """Microsoft promises a changed object's id and its changed properties, no more."""
+
+    def thin(request: Any, response: Any) -> Any:
+        if "/delta" not in request.path or response.status != 200:
+            return None
+        body = json.loads(response.body)
+        body["value"] = [row if "@removed" in row else {"id": row["id"]} for row in body["value"]]
+        return web.json_response(body)
+
+    large.weather.rules.append(thin)
+    change_a_lot(large.directory)
+    assert large.sync()["mode"] == "delta"
+    large.assert_equal_to_tenant()
+
+
+def test_a_small_tenant_is_always_read_whole(world: World) -> None:
+    world.sync()
+    assert world.sync()["mode"] == "full"
+    assert SyncRun.objects.filter(mode="delta").count() == 0
+
+
+def test_nothing_is_removed_that_was_not_read_again(large: World) -> None:
+    counts = [large.live(model).count() for model in (Plugin, DelegatedGrant, AppRoleAssignment, Owner)]
+    large.directory.update_app(app(large.directory, 3), displayName="Another name")
+    large.sync()
+    assert [large.live(model).count() for model in (Plugin, DelegatedGrant, AppRoleAssignment, Owner)] == counts
