@@ -15,6 +15,8 @@ PAGES = {
     "plugins": "/plugins/",
     "integrations": "/integrations/",
     "people": "/people/",
+    "alerts": "/alerts/",
+    "policies": "/policies/",
     "registrations": "/administration/registrations/",
 }
 

@@ -17,6 +17,7 @@ from consentry.accounts import services as accounts
 from consentry.connect import services as connect
 from consentry.connect.models import Integration
 from consentry.inventory import models
+from consentry.policy import services as policy
 from consentry.risk import services as risk
 from consentry.simulator import server
 from consentry.simulator.directory import Directory
@@ -86,6 +87,7 @@ class World:
         services.run(run.pk)
         if SyncRun.objects.get(pk=run.pk).state == RunState.SCORING:
             risk.rescore_run(run.pk)
+            policy.evaluate_run(run.pk)
         return queries.run_summary(run.pk)
 
     @property

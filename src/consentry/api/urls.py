@@ -9,7 +9,7 @@ from typing import Any
 from django.http import Http404, HttpRequest
 from ninja import NinjaAPI, Router
 
-from consentry.api import connections, inventory, plugins, problems
+from consentry.api import connections, inventory, plugins, policy, problems
 from consentry.api.access import Session, Token
 
 api = NinjaAPI(
@@ -25,6 +25,7 @@ problems.register(api)
 api.add_router("/plugins", plugins.router)
 api.add_router("", inventory.router)
 api.add_router("", connections.router)
+api.add_router("", policy.router)
 
 
 rest = Router()

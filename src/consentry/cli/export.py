@@ -11,6 +11,7 @@ import typer
 from consentry.accounts import services as accounts
 from consentry.cli.connect import find_connector
 from consentry.inventory import plugin_data
+from consentry.policy import queries as alerts
 from consentry.reports import writers
 
 
@@ -20,6 +21,7 @@ class Kind(StrEnum):
     PERMISSIONS = "permissions"
     PRINCIPALS = "principals"
     CHANGES = "changes"
+    ALERTS = "alerts"
 
 
 class Format(StrEnum):
@@ -44,7 +46,10 @@ def export(
     account = accounts.default_account()
     if connector is not None:
         account = find_connector(connector).account
-    rows = plugin_data.rows(kind.value, account.pk, connector=connector, include_microsoft=include_microsoft)
+    if kind is Kind.ALERTS:
+        rows = alerts.rows(account.pk, connector=connector)
+    else:
+        rows = plugin_data.rows(kind.value, account.pk, connector=connector, include_microsoft=include_microsoft)
     if output is None:
         writers.write(sys.stdout.buffer, rows, form=form.value)
         sys.stdout.buffer.flush()

@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "consentry.inventory",
     "consentry.sync",
     "consentry.risk",
+    "consentry.policy",
     "consentry.web",
 ]
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from consentry.core import events
 from consentry.inventory import queries
 from consentry.inventory.models import PermissionDefinition, Plugin
 from consentry.risk.catalogue import GRAPH, SIGN_IN, Judged, judge, level_of
@@ -48,10 +49,10 @@ def rescore_run(run_id: int) -> None:
     """Score the plugins that a run touched and close the run."""
     run = SyncRun.objects.select_related("connector").get(pk=run_id)
     stale = Plugin.objects.filter(connector_id=run.connector_id, removed_at__isnull=True).exclude(risk__version=VERSION)
-    touched = TouchedPlugin.objects.filter(run_id=run_id)
-    rescore(run.connector_id, None if stale.exists() else list(touched.values_list("plugin__service_principal_id", flat=True)))
-    touched.delete()
+    touched = TouchedPlugin.objects.filter(run_id=run_id).values_list("plugin__service_principal_id", flat=True)
+    rescore(run.connector_id, None if stale.exists() else list(touched))
     sync.finish_run(run_id, queries.counts(run.connector_id))
+    events.emit("risk:run:scored", run_id=run_id)
 
 
 @transaction.atomic

@@ -38,6 +38,7 @@ _LOCKS = 0x5359_4E43  # the space of our advisory locks: one for each run
 _ATTEMPTS = 3
 _LASTING = {"registration_missing", "certificate_unusable", "casb_missing"}
 _DISK_FULL = "53100"
+_NOT_ASKED_FOR = {CapabilityState.MISSING, CapabilityState.UNAVAILABLE}  # of an optional collection: nothing is lacking
 
 
 @transaction.atomic
@@ -162,7 +163,7 @@ def _no_slow_lane(_: Fetched) -> None:
 
 def _merge(found: SyncRun, fetched: Fetched) -> None:
     """Make visible what was read. While the slow lane is still being read the run goes on afterwards."""
-    gaps = [gap.as_dict() for gap in fetched.gaps if gap.collection not in OPTIONAL]
+    gaps = [gap.as_dict() for gap in fetched.gaps if gap.collection not in OPTIONAL or gap.state not in _NOT_ASKED_FOR]
     if fetched.slow:
         SyncRun.objects.filter(pk=found.pk).update(state=RunState.MERGING, heartbeat_at=now(), incomplete=gaps)
     moment = now()

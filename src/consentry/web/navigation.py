@@ -32,9 +32,11 @@ GROUPS: tuple[Group, ...] = (
         (
             Item("Dashboard", "/", "layout-dashboard"),
             Item("Plugins", "/plugins/", "puzzle"),
+            Item("Alerts", "/alerts/", "bell"),
             Item("Permissions", "/permissions/", "key"),
             Item("People", "/people/", "users"),
             Item("Changes", "/changes/", "history"),
+            Item("Policies", "/policies/", "shield-check"),
         ),
     ),
     Group("Resources", (Item("Integrations", "/integrations/", "plug-connected"),)),

@@ -7,6 +7,7 @@ from django.urls import include, path
 from consentry.api.urls import api
 from consentry.web import (
     administration,
+    alerts,
     authorise,
     dashboard,
     decisions,
@@ -40,6 +41,11 @@ urlpatterns = [
     path("plugins/export.<str:form>", plugins.export, name="plugins-export"),
     path(f"plugins/{_UUID}/", plugin.plugin, name="plugin"),
     path(f"plugins/{_UUID}/decision/", decisions.decide, name="plugin-decide"),
+    path("alerts/", alerts.alerts, name="alerts"),
+    path(f"alerts/{_UUID}/", alerts.alert, name="alert"),
+    path(f"alerts/{_UUID}/change/", alerts.change, name="alert-change"),
+    path("policies/", alerts.policies, name="policies"),
+    path("policies/<slug:key>/switch/", alerts.switch, name="policy-switch"),
     path("permissions/", lists.permissions, name="permissions"),
     path("people/", lists.people, name="people"),
     path(f"people/{_UUID}/", lists.person, name="person"),

@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
                 ("status_code", models.CharField(blank=True, max_length=80)),
                 ("status_reason", models.TextField(blank=True)),
                 ("status_remedy", models.TextField(blank=True)),
-                ("sync_every_minutes", models.PositiveIntegerField(default=60)),
+                ("sync_every_minutes", models.PositiveIntegerField(default=15)),
                 ("next_sync_at", models.DateTimeField(null=True)),
                 ("disconnected_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from consentry.providers.entra import shape, structs
-from consentry.providers.entra.errors import MicrosoftError, NotFound, Reauthorise, Transient, Unavailable
+from consentry.providers.entra.errors import MicrosoftError, NotFound, NotYet, Reauthorise, Unavailable
 from consentry.providers.entra.graph import GraphClient
 from consentry.providers.entra.pages import Decoder
 from consentry.providers.entra.reads import IDS_PER_FILTER, PLUGIN_PROPERTIES, Page, Rows, Store
@@ -58,11 +58,14 @@ async def links_from_now(graph: GraphClient) -> dict[str, str]:
     async def one(path: str) -> str | None:
         try:
             answer = await graph.get(f"{path}{'&' if '?' in path else '?'}{_LATEST}")
-        except (Reauthorise, Transient):
+        except (NotYet, Reauthorise):
             raise
         except MicrosoftError:
             return None
-        return msgspec.json.decode(answer, type=structs.DeltaPage).delta
+        try:
+            return msgspec.json.decode(answer, type=structs.DeltaPage).delta
+        except msgspec.DecodeError:
+            return None
 
     found = await asyncio.gather(*(one(path) for path in LINKS.values()))
     return {name: link for name, link in zip(LINKS, found, strict=True) if link}
@@ -85,9 +88,12 @@ class DeltaReader:
         found = Changes()
         link: str | None = self.links[collection]
         while link:
-            page = msgspec.json.decode(await self.graph.get(link), type=structs.DeltaPage)
-            for item in page.value:
-                head = msgspec.json.decode(item, type=structs.DeltaItem)
+            try:
+                page = msgspec.json.decode(await self.graph.get(link), type=structs.DeltaPage)
+                heads = [(msgspec.json.decode(item, type=structs.DeltaItem), item) for item in page.value]
+            except msgspec.DecodeError as error:
+                raise TooMuchChanged from error  # not what was expected: everything is read instead
+            for head, item in heads:
                 if head.removed is not None:
                     found.removed.add(head.id)
                     found.changed.pop(head.id, None)

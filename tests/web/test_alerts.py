@@ -1,0 +1,117 @@
+"""From a sync to an alert to its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from tests.world import World
+
+from consentry.accounts import services as accounts
+from consentry.inventory.models import Plugin
+from consentry.policy import queries, services
+from consentry.policy.models import Alert, AlertState
+
+
+@pytest.fixture
+def client_of(db: None) -> Any:
+    def make(role: str) -> Client:
+        person, _ = accounts.add_person(
+            accounts.default_account(), f"{role}@demo.example", role=role, actor="test", password="correct horse b"
+        )
+        client = Client(headers={"host": "localhost"})
+        client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return make
+
+
+def live() -> set[tuple[str, str]]:
+    return {
+        (alert.policy.key, alert.plugin.name) for alert in queries.alerts(accounts.default_account().pk, states=("open", "acknowledged"))
+    }
+
+
+def rogue(world: World) -> str:
+    """Some app becomes one that attackers are known for."""
+    found = next(
+        key
+        for key, row in world.directory.service_principals.items()
+        if row["appOwnerOrganizationId"] not in (None, "f8cdef31-a31e-4b4a-93e4-5f571e91255a")
+    )
+    world.directory.update_app(found, appId="ff8d92dc-3d82-41d6-bcbd-b9174d163620", displayName="PERFECTDATA")
+    return found
+
+
+def test_a_rogue_app_becomes_an_alert_once_and_resolves_when_it_goes(make_world: Any) -> None:
+    world = make_world(plugins=30, users=40)
+    world.sync()
+    assert not [one for one in live() if one[0] == "rogue_app"]
+    found = rogue(world)
+    world.sync()
+    assert ("rogue_app", "PERFECTDATA") in live()
+    world.sync()
+    assert Alert.objects.filter(policy__key="rogue_app").count() == 1
+    world.directory.delete_app(found)
+    world.sync()
+    alert = Alert.objects.get(policy__key="rogue_app")
+    assert (alert.state, alert.closed_by) == (AlertState.RESOLVED, "Consentry")
+
+
+def test_a_secret_on_another_firms_app_is_told_in_the_run_that_finds_it(make_world: Any) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    powerful = Plugin.objects.filter(
+        origin="third_party", permission_level__in=["high", "critical"], connector_id=world.connector_id
+    ).first()
+    assert powerful is not None
+    world.directory.add_secret(str(powerful.service_principal_id), "fresh")
+    world.sync()
+    assert ("credential_added", powerful.name) in live()
+    alert = Alert.objects.get(policy__key="credential_added", plugin=powerful)
+    services.change_alert(alert, "dismissed", reason="Ours", actor="me")
+    world.sync()
+    assert ("credential_added", powerful.name) not in live()
+    world.directory.add_secret(str(powerful.service_principal_id), "another")
+    world.sync()
+    alert.refresh_from_db()
+    assert (alert.state, alert.times) == (AlertState.OPEN, 2)
+
+
+def test_a_quiet_tenant_is_quiet(make_world: Any) -> None:
+    world = make_world(plugins=30, users=40)
+    world.sync()
+    assert {key for key, _ in live()} <= {"impersonation"}
+    before = live()
+    world.sync()
+    assert live() == before
+
+
+def test_the_life_of_an_alert_on_the_pages(world: World, client_of: Any) -> None:
+    rogue(world)
+    world.sync()
+    alert = Alert.objects.get(policy__key="rogue_app", plugin__name="PERFECTDATA")
+    analyst, viewer = client_of("analyst"), client_of("viewer")
+    assert "A known rogue app is in the tenant" in viewer.get("/alerts/").content.decode()
+    address = f"/alerts/{alert.pk}/"
+    assert "Acknowledge" not in viewer.get(address).content.decode()
+    assert viewer.post(f"{address}change/", {"state": "resolved"}).status_code == 403
+    analyst.post(f"{address}change/", {"state": "acknowledged"})
+    alert.refresh_from_db()
+    assert (alert.state, alert.assignee) == ("acknowledged", "analyst@demo.example")
+    assert "needs a reason" in analyst.post(f"{address}change/", {"state": "dismissed"}, follow=True).content.decode()
+    analyst.post(f"{address}change/", {"state": "dismissed", "reason": "Test <script>"})
+    assert "Test &lt;script&gt;" in analyst.get(address).content.decode()
+    assert address not in viewer.get("/alerts/").content.decode()
+    assert address in viewer.get("/alerts/?view=closed").content.decode()
+
+
+def test_a_policy_that_is_off_tells_nothing(world: World, client_of: Any) -> None:
+    owner = client_of("owner")
+    assert "A known rogue app is in the tenant" in owner.get("/policies/").content.decode()
+    owner.post("/policies/rogue_app/switch/", {"state": "off"})
+    rogue(world)
+    world.sync()
+    assert not Alert.objects.filter(policy__key="rogue_app", plugin__name="PERFECTDATA").exists()
+    assert client_of("analyst").post("/policies/rogue_app/switch/", {"state": "active"}).status_code == 403
