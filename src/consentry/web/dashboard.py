@@ -20,7 +20,7 @@ from consentry.policy.queries import alerts
 from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.plugin_rows import NEW_FOR, change_rows, plugin_row
 from consentry.web.plugins import SERVICES
-from consentry.web.progress import progress_for
+from consentry.web.progress import progress_for, start_of
 
 _DOTS = 400
 _SERIOUS = (RiskLevel.HIGH, RiskLevel.CRITICAL)
@@ -47,6 +47,7 @@ def dashboard(request: ConsoleRequest) -> HttpResponse:
         "connectors": Connector.objects.filter(account=request.user.account).order_by("name"),
         "changes": change_rows(queries.changes(request.user.account_id).exclude(kind="plugin_first_seen")[:8]),
         "progress": progress_for(request.user.account),
+        "start": start_of(request.user.account),
         "dots": _dots(found) if total else [],
     }
     return render(request, "inventory/dashboard.html", context)

@@ -9,14 +9,13 @@ from django.http import Http404, HttpResponse, HttpResponseBase, HttpResponseRed
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
-from consentry.connect.models import Connector
 from consentry.inventory import plugin_data
 from consentry.inventory.filters import DEFAULT_SORT, NEW, SORTS, USED, VERIFIED, PluginFilter, ordered
 from consentry.inventory.models import DecisionState, Origin, Plugin, RiskLevel
 from consentry.reports.writers import CONTENT_TYPES, FORMATS
 from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.plugin_rows import plugin_row
-from consentry.web.progress import progress_for
+from consentry.web.progress import progress_for, start_of
 
 PAGE_SIZES = (25, 50, 100, 200)
 COLUMNS = {
@@ -85,7 +84,7 @@ def plugins(request: ConsoleRequest) -> HttpResponse:
         "query": chosen.query(**keep),
         "sizes": [(number, chosen.query(sort=keep["sort"], page_size=str(number)), number == size) for number in PAGE_SIZES],
         "progress": progress_for(request.user.account),
-        "has_connector": Connector.objects.filter(account=request.user.account, tenant_id__isnull=False).exists(),
+        "start": start_of(request.user.account),
         "any": chosen.values or Plugin.objects.filter(connector__account=request.user.account).exists(),
         "may_decide": request.user.may("analyst"),
         "decisions": DecisionState.choices,

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from consentry.accounts.models import Account
-from consentry.connect.models import Connector
+from consentry.connect.models import AttemptOutcome, Connector, Integration, Status
 from consentry.core.clock import now
 from consentry.sync.fetch import OPTIONAL
 from consentry.sync.models import CollectionProgress, RunState, SyncRun
@@ -61,6 +62,21 @@ class Progress:
     def live(self) -> bool:
         """True while something is being read."""
         return any(run.live for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How far an account without an inventory is: a tenant is ``connected``, Microsoft is ``waiting`` to let a consent work."""
+
+    connected: bool
+    waiting: bool
+
+
+def start_of(account: Account) -> Start:
+    """What the pages of the inventory say while it is empty."""
+    integrations = Integration.objects.filter(connector__account=account, connector__runs__isnull=True)
+    coming = integrations.filter(Q(status=Status.CONNECTED) | Q(attempts__outcome=AttemptOutcome.SPREADING))
+    return Start(Connector.objects.filter(account=account, tenant_id__isnull=False).exists(), coming.exists())
 
 
 def progress_for(account: Account) -> Progress:

@@ -27,8 +27,8 @@ def steps_for(connectors: list[Connector], *, read_once: bool) -> list[SetupStep
         False,
     )
     texts = (
-        ("Connect the Microsoft tenant", "Integrated Apps, New, MS Tenant"),
-        ("Switch on 3rd Party Apps", "Configured Integrations, New"),
+        ("Connect the Microsoft tenant", "An administrator accepts at Microsoft, once"),
+        ("Switch on the app inventory", "A second acceptance, for reading only"),
         ("See the plugins", "A few minutes after the first sync began"),
     )
     current = finished.index(False)

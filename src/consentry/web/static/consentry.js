@@ -81,6 +81,7 @@
   });
   document.addEventListener("consentry:note", function (event) { note(event.detail.text, event.detail.level); });
   document.addEventListener("consentry:settled", function () { all("[data-until='settled']").forEach(function (box) { box.remove(); }); });
+  document.addEventListener("inventory-changed", function () { if (document.querySelector("[data-first-inventory]")) { window.location.reload(); } });
   document.addEventListener("consentry:close", function () { hide("panel"); hide("dialog"); });
 
   document.addEventListener("htmx:afterSwap", function (event) {
