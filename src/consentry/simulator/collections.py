@@ -255,7 +255,7 @@ def _related(directory: Directory, query: Query, match: re.Match[str]) -> Row:
     if match["what"] == "owners":
         return page(query, _owners(directory, object_id), lambda row: row)
     if match["what"] == "oauth2PermissionGrants":
-        return page(query, [grant for grant in directory.grants.values() if grant.client_id == object_id], lambda grant: grant.render())
+        return page(query, directory.grants_of(object_id), lambda grant: grant.render())
     if match["what"] in {"inheritedAppRoleAssignments", "inheritedOauth2PermissionGrants", "memberOf"}:
         return page(query, [], lambda row: row)
     raise GraphError(400, "BadRequest", f"Resource not found for the segment '{match['what']}'.")

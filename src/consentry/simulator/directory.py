@@ -90,12 +90,23 @@ class Directory:
     audits: list[Row] = field(default_factory=list)  # newest first
     deleted: dict[str, Row] = field(default_factory=dict)
     feed: list[tuple[str, str, bool]] = field(default_factory=list)  # collection, object id, still there
+    _by_client: tuple[tuple[int, int], dict[str, list[Grant]]] = ((-1, -1), {})  # as of the feed's and the grants' length
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     def by_app_id(self, app_id: str) -> Row | None:
         """The service principal of an app, or None."""
         return next((row for row in self.service_principals.values() if row["appId"] == app_id), None)
+
+    def grants_of(self, client_id: str) -> list[Grant]:
+        """The delegated grants of one client, in the order of all of them."""
+        state = (len(self.feed), len(self.grants))
+        if self._by_client[0] != state:
+            found: dict[str, list[Grant]] = {}
+            for grant in self.grants.values():
+                found.setdefault(grant.client_id, []).append(grant)
+            self._by_client = (state, found)
+        return self._by_client[1].get(client_id, [])
 
     def assigned_to(self, resource_id: str) -> Iterator[Row]:
         """Every assignment to roles of one resource."""

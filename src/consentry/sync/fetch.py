@@ -58,7 +58,8 @@ DELTA_COLLECTIONS = {
 _LINKS = ("service_principals", "links")
 OPTIONAL = {"risky_service_principals"}  # needs a permission and a licence that few give: a capability, not a gap
 SLOW = ("audit_events", "sign_in_activity")  # five requests per ten seconds: never in the inventory's way
-_AT_ONCE = ("applications", "delegated_grants", "owners", "policies", "licences", "risky_service_principals")
+_LISTS = ("service_principals", "applications")
+_AT_ONCE = ("delegated_grants", "app_role_assignments", "owners", "policies", "licences", "risky_service_principals")
 _BEAT_SECONDS = 2.0
 _SLOW_GRACE_SECONDS = 0.1
 _FATAL = (NotYet, Reauthorise)
@@ -152,11 +153,8 @@ class _Fetch:
         await self._begin_links()
         async with asyncio.TaskGroup() as group:
             slow = [group.create_task(self._read(name, work[name])) for name in SLOW]
-            plugins = group.create_task(self._read("service_principals", work["service_principals"]))
-            others = [group.create_task(self._read(name, work[name])) for name in _AT_ONCE]
-            await plugins  # the follow-ups of assignments may need their ids
-            await self._read("app_role_assignments", work["app_role_assignments"])
-            await asyncio.gather(*others)
+            lists = [group.create_task(self._list(name, work[name])) for name in _LISTS]
+            await asyncio.gather(*lists, *(group.create_task(self._read(name, work[name])) for name in _AT_ONCE))
             await asyncio.gather(*(self._read(name, work[name]) for name in ("permissions", "principals")))
             if not await self.writer.intact():
                 raise Transient("staging_lost", "The database lost what was read, as after a crash.", "Everything is read again by itself.")
@@ -204,6 +202,11 @@ class _Fetch:
         )
         known = {row[0] for row in await found.fetchall()}
         return {one for event, objects in audited.items() if event not in known for one in objects}
+
+    async def _list(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Read a collection that others may be read along."""
+        await self._read(name, work)
+        self.reader.listed(COLLECTIONS[name], self.writer.collections[name].rows if name in self.result.complete else None)
 
     async def _read(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         progress = self.writer.collections[name]

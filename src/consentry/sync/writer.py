@@ -127,8 +127,9 @@ class Writer:
         await self._queue.put(_Item(progress))
 
     async def ids(self, source: str, after: str | None, limit: int) -> list[str]:
-        """The next ids of a named set, in order, of everything that was kept until now."""
-        await self.flush()
+        """The next ids of a named set, in order, as it is when its first ids are asked for."""
+        if after is None:
+            await self.flush()
         async with self._turn:
             return await staging.next_ids(self._connection, self.schema, source, after, limit)
 

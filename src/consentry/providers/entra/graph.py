@@ -69,7 +69,7 @@ class GraphClient:
     cloud: Cloud
     token: Callable[..., Awaitable[Secret]]
     priority: str = "low"
-    max_in_flight: int = 8
+    max_in_flight: int = 16
     most_tries: int = _MOST_TRIES  # of one request; with the pauses between them about half a minute
     counters: Counters = field(default_factory=Counters)
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
@@ -196,13 +196,13 @@ class GraphClient:
         return path
 
     def _heed(self, percentage: str | None) -> None:
-        # 0.8 to 1.8 of the limit: slow down before Graph does it for us
+        # 0.8 to 1.8 of the limit: slow down before Graph does it for us, the more the nearer it is
         try:
             share = float(percentage or 0)
         except ValueError:
             return
         if share >= 0.8:
-            self._pause_until = max(self._pause_until, time.monotonic() + min(5.0, share))
+            self._pause_until = max(self._pause_until, time.monotonic() + min(5.0, 2 * share - 1.5))
 
     async def _wait_for_pause(self) -> None:
         while (remaining := self._pause_until - time.monotonic()) > 0:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +14,7 @@ from urllib.parse import quote
 from consentry.providers.entra import shape, structs
 from consentry.providers.entra.audit import audit_event
 from consentry.providers.entra.errors import ExpiredPage, Forbidden, MicrosoftError, NotFound, Transient, Unavailable, Unlicensed
-from consentry.providers.entra.graph import GraphClient
+from consentry.providers.entra.graph import BATCH_SIZE, GraphClient
 from consentry.providers.entra.pages import Decoder
 
 Rows = dict[str, list[shape.Row]]  # staging table -> rows
@@ -22,13 +24,20 @@ EXPAND_CAP = 20  # $expand on directory objects stops at 20 without a next link
 MOST_RESTARTS = 5
 IDS_PER_FILTER = 15
 IDS_PER_LOOKUP = 1000
-WINDOW = 8  # requests side by side; the client's own gate is as wide
+WINDOW = 16  # requests side by side; the client's own gate is as wide
+WINDOWS_AHEAD = 8  # one plugin with many pages does not hold up the others
 UNLICENSED_TRIES = 3  # "no premium licence" is known to come and go in licensed tenants
 PLUGIN_PROPERTIES = (
     "id,appId,displayName,appDisplayName,appOwnerOrganizationId,servicePrincipalType,accountEnabled,disabledByMicrosoftStatus,createdDateTime,"
     "appRoleAssignmentRequired,signInAudience,homepage,loginUrl,applicationTemplateId,preferredSingleSignOnMode,replyUrls,tags,verifiedPublisher,"
     "keyCredentials,passwordCredentials,info,notes,description,appDescription"
 )
+_GRANT_PROPERTIES = "id,clientId,consentType,principalId,resourceId,scope"
+# When grants are read plugin by plugin; see docs/decisions/0003-grants-by-plugin.md
+_USUAL_GRANTS_PER_PLUGIN = 20
+_BATCHED_READ_SECONDS = 0.0006  # of work for one plugin, whatever the latency
+_UNITS, _UNIT_SECONDS = 8000, 10.0  # of an app in a tenant of more than 500 people: learn.microsoft.com/graph/throttling-limits
+_WORTH_SECONDS = 3.0
 _PERSON = "id,displayName,userPrincipalName,mail,userType,department,jobTitle,accountEnabled"
 _SINGLES = (
     ("admin_consent_request_policy", "/v1.0/policies/adminConsentRequestPolicy"),
@@ -58,7 +67,7 @@ class Store(Protocol):
         """Store a page with its cursor, both or neither."""
 
     async def ids(self, source: str, after: str | None, limit: int) -> list[str]:
-        """The next ids of a named set, in order, of everything that was kept until now."""
+        """The next ids of a named set, in order, as it is when its first ids are asked for."""
 
 
 @dataclass(slots=True)
@@ -69,6 +78,20 @@ class Reader:
     store: Store
     cursors: dict[tuple[str, str], Cursor] = field(default_factory=dict)
     audited: dict[str, set[str]] = field(default_factory=dict)  # audit event -> the objects that it is about
+    _listed: dict[str, asyncio.Future[int | None]] = field(default_factory=dict)
+
+    def listed(self, source: str, number: int | None) -> None:
+        """Told by the caller: the sweep of ``service_principal`` or ``application`` is over. None when it has gaps."""
+        self._list_of(source).set_result(number)
+
+    def _list_of(self, source: str) -> asyncio.Future[int | None]:
+        return self._listed.setdefault(source, asyncio.get_running_loop().create_future())
+
+    async def _one_by_one(self, source: str) -> str:
+        """The set of all ids of ``source``, once they are known. A list with gaps would make what it lacks look removed."""
+        if await self._list_of(source) is None:
+            raise Transient("list_incomplete", "The list that this is read along has gaps.", "The next run reads it again.")
+        return source
 
     async def service_principals(self) -> None:
         """Every service principal, with its own credentials."""
@@ -93,16 +116,41 @@ class Reader:
         await self._sweep("applications", "list", paths, structs.Application, rows, drop)
 
     async def delegated_grants(self) -> None:
-        """Every oauth2PermissionGrant; no loop over plugins."""
-        sets = shape.ScopeSets()
+        """Every oauth2PermissionGrant: page after page, or plugin by plugin in batches where waiting for each page costs far more."""
+        name, sets = "delegated_grants", shape.ScopeSets()
+        drop = (("delegated_grant", None),)
 
         def rows(found: list[structs.Grant]) -> Rows:
             grants = [shape.grant(row, sets) for row in found]
             return {"delegated_grant": grants, "scope_set": sets.take_new()}
 
-        await self._sweep(
-            "delegated_grants", "list", ["/v1.0/oauth2PermissionGrants?$top=999"], structs.Grant, rows, (("delegated_grant", None),)
+        paths = ["/v1.0/oauth2PermissionGrants?$top=999"]
+        await self._sweep(name, "list", paths, structs.Grant, rows, drop, leave=self._batches_are_quicker)
+        if not self.cursors.get((name, "list"), {}).get("one_by_one"):
+            return
+        source = await self._one_by_one("service_principal")
+        path = "/servicePrincipals/{}/oauth2PermissionGrants?$top=999"
+        try:  # $select halves the resource units
+            await self._follow_up(
+                name, "by plugin", source, f"{path}&$select={_GRANT_PROPERTIES}", structs.Grant, lambda _, found: rows(found)
+            )
+        except Unavailable:
+            await self._follow_up(name, "by plugin", source, path, structs.Grant, lambda _, found: rows(found))
+
+    def _batches_are_quicker(self, pages: int, page: float) -> bool:
+        """Whether reading the grants of every plugin in batches beats the rest of a chain after ``pages`` of ``page`` seconds each."""
+        known = self._list_of("service_principal")
+        plugins = known.result() if known.done() else None
+        if not plugins:
+            return False
+        usual = plugins * _USUAL_GRANTS_PER_PLUGIN / 999
+        rest = max(usual - pages, pages) * page  # past what is usual, as much again is likely
+        batches = max(
+            plugins / BATCH_SIZE / WINDOW * page,
+            plugins * _BATCHED_READ_SECONDS,
+            (plugins - _UNITS) * _UNIT_SECONDS / _UNITS,
         )
+        return rest > max(_WORTH_SECONDS, 1.2 * batches)
 
     async def app_role_assignments(self) -> None:
         """Every role that a service principal holds: by $expand, and again one by one where that shows 20 or nothing at all."""
@@ -119,7 +167,7 @@ class Reader:
         def more(_: str, found: list[structs.Assignment]) -> Rows:
             return {"app_role_assignment": [shape.assignment(row) for row in found]}
 
-        source = "service_principal" if one_by_one else f"follow_up:{name}"
+        source = await self._one_by_one("service_principal") if one_by_one else f"follow_up:{name}"
         await self._follow_up(name, "rest", source, "/servicePrincipals/{}/appRoleAssignments?$top=999", structs.Assignment, more)
 
     async def owners(self) -> None:
@@ -140,7 +188,7 @@ class Reader:
         def more(object_id: str, found: list[structs.Related]) -> Rows:
             return {"owner": [(object_id, owner.id, source) for owner in found]}
 
-        ids = source if one_by_one else f"follow_up:{part}"
+        ids = await self._one_by_one(source) if one_by_one else f"follow_up:{part}"
         await self._follow_up("owners", f"rest of {source}", ids, f"/{collection}/{{}}/owners?$select=id&$top=999", structs.Related, more)
 
     async def permissions(self) -> None:
@@ -260,8 +308,13 @@ class Reader:
         drop: tuple[tuple[str, str | None], ...],
         *,
         slow: bool = False,
+        leave: Callable[[int, float], bool] | None = None,
     ) -> None:
-        """Follow a collection's next links from its start or its cursor. ``paths`` are tried in turn where the service refuses a query."""
+        """Follow a collection's next links from its start or its cursor. ``paths`` are tried in turn where the service refuses a query.
+
+        ``leave`` is asked after each page, with how many were read and the seconds of the quickest, which are those of the network and
+        not of other work; True gives the sweep up for reads one by one.
+        """
         cursor = self.cursors.get((collection, part), {})
         if cursor.get("done") or cursor.get("one_by_one"):
             return
@@ -270,7 +323,9 @@ class Reader:
         restarts, unlicensed = int(cursor.get("restarts", 0)), 0
         link: str | None = cursor.get("next") or choices[0]
         first = cursor.get("next") is None
+        pages, quickest = 0, float("inf")
         while link:
+            asked = time.monotonic()
             try:
                 page = decoder.page(await self.graph.get(link, slow=slow))
             except Unlicensed:
@@ -291,45 +346,69 @@ class Reader:
                     await self.store.keep(Page(collection, part, {}, {"restarts": restarts}, drop))
                 link, first = choices[0], True
                 continue
+            pages, quickest = pages + 1, min(quickest, time.monotonic() - asked)
             if page.next == link:
                 raise Transient("page_loop", "Microsoft's next page is the same page again.", "It is tried again with the next run.")
             link, first = page.next, False
             now: Cursor = {"next": link, "restarts": restarts} if link else {"done": True}
             await self.store.keep(Page(collection, part, rows(page.value), now, unreadable=page.unreadable))
+            if link and leave and leave(pages, quickest):
+                self.cursors[(collection, part)] = {"one_by_one": True}
+                await self.store.keep(Page(collection, part, {}, {"one_by_one": True}, drop))
+                return
 
     async def _follow_up(
-        self, collection: str, part: str, source: str, path: str, kind: type[Any], rows: Callable[[str, Any], Rows]
+        self,
+        collection: str,
+        part: str,
+        source: str,
+        path: str,
+        kind: type[Any],
+        rows: Callable[[str, Any], Rows],
     ) -> None:
         decoder = Decoder(kind)
 
+        async def read(object_id: str, answer: bytes | MicrosoftError, made: Rows) -> None:
+            if isinstance(answer, NotFound):
+                return  # deleted since the sweep
+            page = decoder.page(_sound(answer))
+            while True:
+                for table, more in rows(object_id, page.value).items():
+                    made.setdefault(table, []).extend(more)
+                if not page.next:
+                    break
+                page = decoder.page(await self.graph.get(page.next))
+
         async def window(ids: list[str]) -> Rows:
             made: Rows = {}
-            for object_id, answer in zip(ids, await self.graph.batch(path.format(one) for one in ids), strict=True):
-                if isinstance(answer, NotFound):
-                    continue  # deleted since the sweep
-                page = decoder.page(_sound(answer))
-                while True:
-                    for table, more in rows(object_id, page.value).items():
-                        made.setdefault(table, []).extend(more)
-                    if not page.next:
-                        break
-                    page = decoder.page(await self.graph.get(page.next))
+            answers = await self.graph.batch(path.format(one) for one in ids)
+            await asyncio.gather(*(read(object_id, answer, made) for object_id, answer in zip(ids, answers, strict=True)))
             return made
 
-        await self._windows(collection, source, 20 * WINDOW, window, part=part)
+        await self._windows(collection, source, BATCH_SIZE * WINDOW // 2, window, part=part)
 
     async def _windows(
         self, collection: str, source: str, size: int, window: Callable[[list[str]], Awaitable[Rows]], *, part: str = "list"
     ) -> None:
-        """Work through the ids of a set, a window at a time, with a cursor after each."""
+        """Work through the ids of a set in windows with a cursor after each, some ahead of the one that is stored."""
         cursor = self.cursors.get((collection, part), {})
+        if cursor.get("done"):
+            return
         after: str | None = cursor.get("after")
-        while not cursor.get("done"):
-            ids = await self.store.ids(source, after, size)
-            if not ids:
-                break
-            after = ids[-1]
-            await self.store.keep(Page(collection, part, await window(ids), {"after": after}))
+        coming: deque[tuple[str, asyncio.Future[Rows]]] = deque()
+        try:
+            while True:
+                while len(coming) < WINDOWS_AHEAD and (ids := await self.store.ids(source, after, size)):
+                    after = ids[-1]
+                    coming.append((after, asyncio.ensure_future(window(ids))))
+                if not coming:
+                    break
+                reached, rows = coming[0][0], await coming[0][1]
+                coming.popleft()
+                await self.store.keep(Page(collection, part, rows, {"after": reached}))
+        finally:
+            for _, late in coming:
+                late.cancel()
         await self.store.keep(Page(collection, part, {}, {"done": True}))
 
 
