@@ -29,6 +29,7 @@ _SERIOUS = (RiskLevel.HIGH, RiskLevel.CRITICAL)
 @require_role("viewer")
 def dashboard(request: ConsoleRequest) -> HttpResponse:
     """The page."""
+    start, progress = start_of(request.user.account), progress_for(request.user.account)
     found = PluginFilter.parse({}).apply(request.user.account_id)
     levels = dict(found.values_list("risk_level").annotate(Count("id")))
     total = sum(levels.values())
@@ -46,8 +47,8 @@ def dashboard(request: ConsoleRequest) -> HttpResponse:
         "services": [{"name": name, "count": found.filter(connected_to__contains=[name]).count()} for name in SERVICES],
         "connectors": Connector.objects.filter(account=request.user.account).order_by("name"),
         "changes": change_rows(queries.changes(request.user.account_id).exclude(kind="plugin_first_seen")[:8]),
-        "progress": progress_for(request.user.account),
-        "start": start_of(request.user.account),
+        "progress": progress,
+        "start": start,
         "dots": _dots(found) if total else [],
     }
     return render(request, "inventory/dashboard.html", context)

@@ -58,6 +58,7 @@ VIEWS = (
 @require_role("viewer")
 def plugins(request: ConsoleRequest) -> HttpResponse:
     """The table."""
+    start, progress = start_of(request.user.account), progress_for(request.user.account)
     chosen = PluginFilter.parse(dict(request.GET.lists()))
     order = request.GET.get("sort", DEFAULT_SORT)
     found = chosen.apply(request.user.account_id)
@@ -83,8 +84,8 @@ def plugins(request: ConsoleRequest) -> HttpResponse:
         "next": chosen.query(**keep, page=str(page.next_page_number())) if page.has_next() else None,
         "query": chosen.query(**keep),
         "sizes": [(number, chosen.query(sort=keep["sort"], page_size=str(number)), number == size) for number in PAGE_SIZES],
-        "progress": progress_for(request.user.account),
-        "start": start_of(request.user.account),
+        "progress": progress,
+        "start": start,
         "any": chosen.values or Plugin.objects.filter(connector__account=request.user.account).exists(),
         "may_decide": request.user.may("analyst"),
         "decisions": DecisionState.choices,

@@ -80,7 +80,11 @@ def start_of(account: Account) -> Start:
 
 
 def progress_for(account: Account) -> Progress:
-    """Every run of the account that is under way, and those that ended a moment ago."""
+    """Every run of the account that is under way, and those that ended a moment ago.
+
+    A page reads this before its rows: a run that ends in between is then shown as live, and its card fetches the new state.
+    """
+    first = not SyncRun.objects.filter(connector__account=account, state__in=[RunState.DONE, RunState.INCOMPLETE]).exists()
     runs = (
         SyncRun.objects.filter(connector__account=account)
         .exclude(finished_at__lt=now() - SHOWN_AFTER)
@@ -89,8 +93,7 @@ def progress_for(account: Account) -> Progress:
         .order_by("connector_id", "-id")
         .distinct("connector_id")
     )
-    ended = SyncRun.objects.filter(connector__account=account, state__in=[RunState.DONE, RunState.INCOMPLETE])
-    return Progress(tuple(run_view(run, run.collections.all()) for run in runs), first=not ended.exists())
+    return Progress(tuple(run_view(run, run.collections.all()) for run in runs), first)
 
 
 def run_view(run: SyncRun, collections: Iterable[CollectionProgress]) -> RunView:
