@@ -23,6 +23,8 @@ _SENTENCES = {
     "grant_changed_for_many": "now has {after} on {subject}, before {before}",
     "permission_added": "gained the application permission {after} on {subject}",
     "permission_removed": "lost the application permission {before} on {subject}",
+    "plugin_woke_up": "was used again on {after}, before that on {before}",
+    "roles_changed": "now holds the directory roles {after}, before {before}",
     "credential_added": "has a new credential {subject}",
     "credential_removed": "no longer has the credential {subject}",
     "owner_added": "has a new owner, {who}",

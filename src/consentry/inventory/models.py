@@ -317,6 +317,7 @@ class Decision(models.Model):
     at = models.DateTimeField()
     until = models.DateField(null=True)
     note = models.TextField(blank=True)
+    approved = models.JSONField(null=True)  # what the plugin had then: {permissions, keys, publisher, verified, reply_urls}
     superseded_at = models.DateTimeField(null=True)
 
     class Meta:

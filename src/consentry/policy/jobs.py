@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from procrastinate.contrib.django import app
 
 from consentry.policy import services
@@ -11,3 +13,9 @@ from consentry.policy import services
 def evaluate(run_id: int) -> None:
     """Look at what a run touched."""
     services.evaluate_run(run_id)
+
+
+@app.task(name="policy.evaluate_plugins")
+def evaluate_plugins(account_id: str, plugin_ids: list[str]) -> None:
+    """Look at plugins on which somebody decided."""
+    services.evaluate_plugins(UUID(account_id), [UUID(plugin_id) for plugin_id in plugin_ids])

@@ -60,6 +60,12 @@ def evaluate_run(run_id: int) -> int:
     return opened
 
 
+@transaction.atomic
+def evaluate_plugins(account_id: UUID, plugin_ids: Iterable[UUID]) -> int:
+    """Look at plugins whose facts did not change but whose decision did. Returns how many alerts were opened."""
+    return evaluate(Account.objects.get(pk=account_id), plugin_ids, {})
+
+
 def evaluate(account: Account, plugin_ids: Iterable[UUID], changes: dict[UUID, list[str]]) -> int:
     """Open the alerts that are due for these plugins, and resolve those whose condition no longer holds. Returns how many were opened."""
     active = [(policy, BY_KEY[policy.key]) for policy in policies(account) if policy.state == PolicyState.ACTIVE]

@@ -30,25 +30,50 @@ _RESOURCES = {
     "00000002-0000-0000-c000-000000000000": DIRECTORY,
 }
 GRAPH = "00000003-0000-0000-c000-000000000000"
-_HARMLESS = {"openid", "profile", "email", "offline_access", "user.read", "user.readbasic.all", "user_impersonation"}
+AZURE_AD_GRAPH = "00000002-0000-0000-c000-000000000000"  # legacy
+_HARMLESS = {"openid": 0.5, "profile": 0.5, "email": 0.5, "offline_access": 1.0, "user.read": 0.5, "user.readbasic.all": 1.5}
 # Ways to become a global administrator, by application permission. Our own reading of public attack paths.
 _TAKEOVER = re.compile(
-    r"^(rolemanagement\.readwrite|approleassignment\.readwrite|application\.(readwrite|readupdate)|directory\.readwrite|directory\.accessasuser"
-    r"|user\.(readwrite|enabledisable|deleterestore)|user-passwordprofile\.readwrite|userauth\S*\.readwrite|group(member)?\.readwrite"
+    r"^(rolemanagement\.readwrite|approleassignment\.readwrite|application\.(readwrite|readupdate)|directory\.(readwrite|accessasuser)"
+    r"|user\.(readwrite\.all|enabledisable|deleterestore)|user-passwordprofile\.readwrite|userauth\S*\.readwrite\.all|group(member)?\.readwrite\.all"
     r"|group-onpremisessync\S*\.readwrite|policy\.readwrite\.(authenticationmethod|conditionalaccess|permissiongrant)|privileged\S*\.readwrite"
     r"|role(assignmentschedule|eligibilityschedule|managementpolicy)\.readwrite|domain\.readwrite|organization\.readwrite|synchronization\.readwrite"
     r"|entitlementmanagement\.readwrite|administrativeunit\.readwrite|delegatedadminrelationship\.readwrite|signinidentifier\.readwrite"
     r"|securityidentitiesactions\.readwrite|devicemanagement(configuration|rbac|scripts)\.readwrite)",
     re.IGNORECASE,
 )
+# What is nearly as good: the rules of sign-in and consent, trust between tenants, provisioning, and what runs on devices
+_NEAR_TAKEOVER = re.compile(
+    r"^(policy\.readwrite|identityprovider\.readwrite|trustframeworkkeyset\.readwrite|publickeyinfrastructure\.readwrite|onpremdirectorysync\S*\.readwrite"
+    r"|customauthenticationextension\.readwrite|delegatedpermissiongrant\.readwrite|lifecycleworkflows\.readwrite|devicemanagement\S*\.(readwrite|privileged)"
+    r"|user\.(manageidentities|revokesessions)|user-onpremises\S*\.readwrite|networkaccess\S*\.readwrite|backuprestore|crosstenant\S*\.readwrite"
+    r"|multitenantorganization\.readwrite|rolemanagementalert\.readwrite|agentidentity\S*\.(readwrite|create)|agentidentityblueprint)",
+    re.IGNORECASE,
+)
+# How much it hurts when data of this kind is read by a stranger: content and secrets, people and defences, and the rest
 _CONTENT = re.compile(
-    r"^(mail\b|mail\.|files|sites|chat|channelmessage|notes|allsites|myfiles|ews|imap|pop|full_access|exchange\.manage|onlinemeetingtranscript|callrecord|calls\.accessmedia|bitlockerkey|eas)",
+    r"^(mail$|mail\.|mailboxitem|mailboxfolder|files|sites|chat|channelmessage|notes|shortnotes|allsites|myfiles|allprofiles|ews|imap|pop\b|full_access|exchange\.manage"
+    r"|onlinemeeting(transcript|recording|artifact|aiinsight)|callrecord|calls\.|bitlockerkey|devicelocalcredential|eas\b|ediscovery|aienterprise|copilot"
+    r"|list(s|items)\.|filestorage|group-conversation|externalitem|securityanalyzedmessage|user\.export|records|userauthenticationmethod|activityfeed\.readdlp"
+    r"|dataset|content|dataflow|report\.|item\.|dashboard|tenant\.read|user_impersonation)",
     re.IGNORECASE,
 )
 _PERSONAL = re.compile(
-    r"^(calendar|contact|mailboxsettings|smtp|tasks|people|onlinemeeting|user|group|directory|auditlog|security|report|devicemanagement|dataset)",
+    r"^(calendar|contact|mailboxsettings|smtp|mail-|tasks|people|onlinemeeting|user|member|profile|group|directory|auditlog|security|threat|identityrisk|riskprev"
+    r"|report|devicemanagement|device\.|dataset|team|channel|application|approle|rolemanagement|role|privileged|policy|bookings|virtual|orgcontact|accessreview"
+    r"|entitlement|customsec|attacksimulation|subjectrights|informationprotection|cloudpc|customdetection|edu|place|insights|licenseassignment"
+    r"|presence|delegated|onpremis|agreement|approval|externaluser|pendingexternal|service(activity|principal)|consentrequest|synchronization|partner)",
     re.IGNORECASE,
 )
+_LEGACY = re.compile(r"^(ews|full_access_as_app|imap|pop\b|smtp|eas\b)", re.IGNORECASE)
+_NARROW = re.compile(
+    r"selected|appfolder|ownedby|readbasic|\.chat$|\.group$|\.team$|createdbyapp|\.shared\.?basic|summary|-anon", re.IGNORECASE
+)
+_WRITES = re.compile(
+    r"write|manage|fullcontrol|full_access|send|accessasuser|update|create|delete|upload|invite|enable|revoke|import|restore|control",
+    re.IGNORECASE,
+)
+_EVERYTHING = {"full_access_as_app", "sites.fullcontrol.all", "exchange.manageasapp", "tenant.readwrite.all"}
 _OBJECTS = {
     "mail": "mail",
     "files": "files",
@@ -95,43 +120,45 @@ class Judged:
     data: float
     level: str
     sentence: str
-    inferred: bool
+    inferred: bool  # by rule, not by our own table
+    legacy: bool = False  # an old mail protocol: EWS, IMAP, POP, SMTP, EAS
+    changes: bool = False  # more than reading
 
 
 def judge(value: str, *, kind: str, resource_app_id: str = GRAPH) -> Judged:
     """Judge a permission by its value. ``kind`` is ``delegated`` or ``application``."""
-    name = value.lower()
+    name, resource = value.lower(), resource_app_id.lower()
     application = kind == "application"
-    parts = name.split(".")
-    service = _RESOURCES.get(resource_app_id.lower()) or next((label for pattern, label in _SERVICES if re.match(pattern, name)), DIRECTORY)
+    service = _RESOURCES.get(resource) or next((label for pattern, label in _SERVICES if re.match(pattern, name)), DIRECTORY)
     if name in _HARMLESS:
-        data = {"offline_access": 1.0, "user.readbasic.all": 1.5}.get(name, 0.5)
-        return Judged(
-            SIGN_IN if name not in {"user.readbasic.all", "user_impersonation"} else service,
-            0.0,
-            data,
-            "low",
-            _sentence(value, application),
-            False,
-        )
-    writes = bool(re.search(r"write|manage|fullcontrol|full_access|send|accessasuser|update|create|delete", name))
-    everywhere = "all" in parts or application
-    takeover = (10.0 if application else 6.5) if _TAKEOVER.match(name) else 0.0
-    if parts[-1] == "ownedby":
-        takeover = min(takeover, 9.0)
-    if _CONTENT.match(name):
-        data = 7.0 if application else 4.5
-        data += 1.0 * writes + (1.0 if everywhere else 0.0)
-        if name in {"full_access_as_app", "sites.fullcontrol.all", "exchange.manageasapp"}:
-            data = 10.0
-        if "selected" in parts or "appfolder" in parts or "readbasic" in name:
-            data = 2.5
-    elif _PERSONAL.match(name):
-        data = (4.0 if application else 3.0) + 1.0 * writes + (1.0 if everywhere and not application else 0.0)
-    else:
-        data = (3.0 if application else 2.0) + 1.0 * writes
-    data = min(10.0, data)
-    return Judged(service, takeover, data, level_of(max(takeover, data)), _sentence(value, application), name not in _SENTENCES)
+        where = service if name == "user.readbasic.all" else SIGN_IN
+        return Judged(where, 0.0, _HARMLESS[name] + application, "low", _sentence(value, application), name not in _SENTENCES)
+    changes = bool(_WRITES.search(name))
+    takeover = _takeover(name, application) if resource in {GRAPH, AZURE_AD_GRAPH, ""} else 0.0
+    data = _data(name, application, changes)
+    level = level_of(max(takeover, data))
+    return Judged(service, takeover, data, level, _sentence(value, application), name not in _SENTENCES, bool(_LEGACY.match(name)), changes)
+
+
+def _takeover(name: str, application: bool) -> float:
+    if _TAKEOVER.match(name):
+        return 10.0 if application else 7.0
+    if _NEAR_TAKEOVER.match(name) and (_WRITES.search(name) or "privileged" in name):
+        return 6.5 if application else 5.0
+    return 0.0
+
+
+def _data(name: str, application: bool, changes: bool) -> float:
+    """The axis of data: what kind, read or changed, and whose: the whole organisation's, what a person reaches, or the person's own."""
+    if name in _EVERYTHING:
+        return 10.0 if application else 8.0
+    data = 7.5 if _CONTENT.match(name) else 4.0 if _PERSONAL.match(name) else 2.5
+    data += 1.5 if changes else 0.0
+    if not application:
+        data *= 0.8 if "all" in name.split(".") or "shared" in name.split(".") else 0.6
+    if _NARROW.search(name):
+        data = min(data - 2.0, 4.5)
+    return round(max(1.0, min(10.0, data)), 1)
 
 
 def level_of(score: float) -> str:

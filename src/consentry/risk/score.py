@@ -1,71 +1,29 @@
-"""The score: two axes of what a plugin could do, times how far it can be trusted. Pure; the same facts give the same score.
+"""From facts to a score whose every point is a stated reason. Pure; the same facts give the same score.
 
-Every point is a listed reason, the points add up to the score, and a further permission can only raise it.
+Each observation has a weight w: the score that it would give alone. Together they give ``10 * (1 - prod(1 - w / 10))``, so that a
+further reason only ever raises the score and it never passes 10. Reasons take their points one after the other, each its share of
+what is left to 10: first what happened, then what the plugin could do, then hints.
 """
 
 from __future__ import annotations
 
-import math
-import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 
-from consentry.risk.catalogue import Judged, level_of
+from consentry.risk.catalogue import level_of
+from consentry.risk.facts import Facts, Held
+from consentry.risk.signal import STRENGTHS, Observation, Signal, Unknown
+from consentry.risk.signals import SIGNALS
 
-VERSION = 1
-# Source: huntresslabs/rogueapps, October 2024
-ROGUE_APPS = {
-    "e9a7fea1-1cc0-4cd9-a31b-9137ca5deedd": "eM Client",
-    "ff8d92dc-3d82-41d6-bcbd-b9174d163620": "PerfectData",
-    "a245e8c0-b53c-4b67-9b45-751d1dff8e6b": "Supermailer",
-    "b15665d9-eda6-4092-8539-0eec376afd59": "rclone",
-    "a43e5392-f48b-46a4-a0f1-098b5eeb4757": "CloudSponge",
-}
-_LOOKALIKES = str.maketrans("аеіорсухѕԁոһ", "aeiopcyxsdnh")
-_BRANDS = ("microsoft", "outlook", "office 365", "onedrive", "sharepoint")
-_FREE_HOSTS = (
-    "github.io",
-    "surge.sh",
-    "gitlab.io",
-    "powerappsportals.com",
-    "ngrok.io",
-    "ngrok-free.app",
-    "azurewebsites.net",
-    "herokuapp.com",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One permission a plugin holds."""
-
-    value: str
-    resource: str
-    kind: str
-    everybody: bool
-    users: int
-    judged: Judged
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the score looks at. None means unknown."""
-
-    name: str
-    app_id: str
-    origin: str
-    publisher_verified: bool | None
-    permissions: tuple[Held, ...]
-    users: int
-    all_users: bool
-    own_credentials: int
-    reply_urls: tuple[str, ...]
-    disabled_by_microsoft: bool
-    enabled: bool | None
+VERSION = 2
+_MOST = {"strong": 9.9, "power": 9.9, "medium": 4.5, "weak": 1.5}  # what all reasons of a strength may give together
+_TRUST = {"microsoft": 10.0, "managed_identity": 9.0, "own": 8.0, "agent_identity": 6.0, "third_party": 3.0, "unknown": 2.0}
+_VERIFIED_TRUST = 2.5
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One signal's contribution."""
+    """One signal's contribution. ``points`` are tenths of the score; all reasons' points add up to it."""
 
     signal: str
     title: str
@@ -74,20 +32,10 @@ class Reason:
     evidence: str
     remedy: str
 
-    def as_dict(self) -> dict[str, str | float]:
-        return {
-            "signal": self.signal,
-            "title": self.title,
-            "points": self.points,
-            "severity": self.severity,
-            "evidence": self.evidence,
-            "remedy": self.remedy,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The result. ``trust`` is 0 (none) to 10 (full)."""
+    """The result. ``trust`` is 0 (none) to 10 (full); ``notes`` are reasons without points; ``unknown`` is what nobody could say."""
 
     score: float
     level: str
@@ -95,149 +43,96 @@ class Score:
     data: float
     trust: float
     reasons: tuple[Reason, ...]
+    notes: tuple[Reason, ...]
+    unknown: tuple[str, ...]
+
+    def as_data(self) -> dict[str, object]:
+        """The explanation as it is stored with the plugin."""
+        return {
+            "version": VERSION,
+            "axes": {"takeover": self.takeover, "data": self.data, "trust": self.trust},
+            "reasons": [asdict(reason) for reason in self.reasons],
+            "notes": [asdict(note) for note in self.notes],
+            "unknown": list(self.unknown),
+        }
 
 
-def score(facts: Facts) -> Score:
-    """The plugin's risk."""
-    takeover = max((_reach(held, held.judged.takeover) for held in facts.permissions), default=0.0)
-    data = max((_reach(held, held.judged.data) for held in facts.permissions), default=0.0)
-    strong = _strong_signals(facts)
-    trust = _trust(facts)
-    power = max(takeover, data)
-    doubt = (10 - trust) / 10
-    weight = 0.35 + 0.65 * doubt  # a fully trusted app keeps a third of what it could do
-    base = round(power * weight, 1)
-    reasons = _power_reasons(facts, base, takeover >= data)
-    total = base
-    for reason in strong:
-        added = round(min(reason.points, 10 - total), 1)
-        total = round(total + added, 1)
-        reasons.append(Reason(reason.signal, reason.title, added, reason.severity, reason.evidence, reason.remedy))
-    reasons.sort(key=lambda reason: -reason.points)
-    total = max(0.0, min(10.0, total))
-    return Score(total, level_of(total), round(takeover, 1), round(data, 1), round(trust, 1), tuple(reasons))
-
-
-def _reach(held: Held, axis: float) -> float:
-    """An axis value by how many people it reaches: one user's grant counts three quarters, everybody's or the app's own counts full."""
-    if held.kind == "application" or held.everybody:
-        return axis
-    return axis * min(1.0, 0.75 + 0.05 * math.log2(max(held.users, 1) + 1))
-
-
-def _trust(facts: Facts) -> float:
-    if facts.origin == "microsoft" and not facts.own_credentials:
-        return 10.0
-    base = {"own": 8.0, "managed_identity": 9.0, "agent_identity": 7.0, "microsoft": 7.0, "third_party": 3.0}.get(facts.origin, 2.0)
-    if facts.origin == "third_party" and facts.publisher_verified:
-        base += 2.5
-    return base
-
-
-def _power_reasons(facts: Facts, base: float, takeover_leads: bool) -> list[Reason]:
-    if not facts.permissions or base <= 0:
-        return []
-    axis = "takeover" if takeover_leads else "data"
-    strongest = max(facts.permissions, key=lambda held: (_reach(held, getattr(held.judged, axis)), held.value))
-    who = (
-        "the whole organisation"
-        if strongest.kind == "application" or strongest.everybody
-        else f"{strongest.users} {'person' if strongest.users == 1 else 'people'}"
+def score(facts: Facts, factors: Mapping[str, float] | None = None) -> Score:
+    """The plugin's risk. ``factors`` multiply the weights of signals by their keys; 0 leaves a signal out."""
+    seen: list[tuple[Signal, Observation]] = []
+    notes: list[Reason] = []
+    unknown: list[str] = []
+    for signal in SIGNALS:
+        factor = factors.get(signal.key, 1.0) if factors else 1.0
+        found = signal.observe(facts) if factor else None
+        if isinstance(found, Unknown):
+            unknown.append(found.what)
+        elif found is not None:
+            weight = min(9.9, found.weight * factor)
+            kept = replace(found, weight=weight, strength=found.strength or signal.strength)
+            if kept.strength == "note" or weight <= 0:
+                notes.append(_reason(signal, kept, 0.0))
+            else:
+                seen.append((signal, kept))
+    seen.sort(key=lambda pair: (STRENGTHS.index(pair[1].strength), -pair[1].weight, pair[0].key))
+    total, shares = _shares([observation for _, observation in seen])
+    tenths = _tenths(round(total * 10), shares)
+    reasons: list[Reason] = []
+    for (signal, observation), number in zip(seen, tenths, strict=True):
+        (reasons if number else notes).append(_reason(signal, observation, number / 10))
+    rounded = sum(tenths) / 10
+    return Score(
+        score=rounded,
+        level=level_of(rounded),
+        takeover=round(facts.takeover, 1),
+        data=round(facts.data, 1),
+        trust=_trust(facts, [observation for _, observation in seen]),
+        reasons=tuple(reasons),
+        notes=tuple(notes),
+        unknown=tuple(unknown),
     )
-    origin = {"third_party": "a third party", "own": "your own tenant", "microsoft": "Microsoft"}.get(
-        facts.origin, facts.origin.replace("_", " ")
-    )
-    verified = ""
-    if facts.origin == "third_party" and facts.publisher_verified is not None:
-        verified = " with a verified publisher" if facts.publisher_verified else " without a verified publisher"
-    title = "It could take over the tenant" if takeover_leads else "It could reach data"
-    evidence = f"{strongest.value or 'Default access'} on {strongest.resource} for {who}; the app comes from {origin}{verified}."
-    return [
-        Reason(
-            "permission_reach",
-            title,
-            base,
-            level_of(base),
-            evidence,
-            "Remove the permission if it is not needed, or limit it to the people who need it.",
-        )
-    ]
 
 
-def _strong_signals(facts: Facts) -> list[Reason]:
-    found = []
-    if name := ROGUE_APPS.get(facts.app_id.lower()):
-        found.append(
-            Reason(
-                "rogue_app",
-                "A known rogue app",
-                6.0,
-                "critical",
-                f"The app id is that of {name}, which attackers use.",
-                "Find out who uses it and why, then remove it.",
-            )
-        )
-    if facts.disabled_by_microsoft:
-        found.append(
-            Reason(
-                "disabled_by_microsoft",
-                "Microsoft disabled it",
-                5.0,
-                "critical",
-                "Microsoft switched the app off for violating its terms.",
-                "Remove it and look at what it did.",
-            )
-        )
-    if facts.origin in {"third_party", "unknown"} and _imitates(facts.name):
-        found.append(
-            Reason(
-                "impersonation",
-                "The name imitates Microsoft",
-                4.0,
-                "critical",
-                f"The name reads like a Microsoft product: {facts.name}",
-                "Treat it as phishing until proven otherwise.",
-            )
-        )
-    if facts.origin == "third_party" and facts.own_credentials:
-        found.append(
-            Reason(
-                "own_credentials",
-                "Keys on another firm's app",
-                3.0,
-                "high",
-                f"{facts.own_credentials} secrets or certificates were added in this tenant.",
-                "Remove them unless you know who added them.",
-            )
-        )
-    bad = [url for url in facts.reply_urls if _doubtful(url)] if facts.origin in {"third_party", "unknown"} else []
-    if bad:
-        found.append(
-            Reason(
-                "reply_urls",
-                "Doubtful reply address",
-                1.5,
-                "medium",
-                f"{bad[0]} is not the address of a vendor.",
-                "Ask the vendor; look at who consented.",
-            )
-        )
-    return found
+def without(facts: Facts, *dropped: Held, factors: Mapping[str, float] | None = None) -> Score:
+    """What the score would be without these permissions."""
+    return score(replace(facts, permissions=tuple(held for held in facts.permissions if held not in dropped)), factors)
 
 
-def _imitates(name: str) -> bool:
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    folded = plain.translate(_LOOKALIKES)
-    return folded != plain and any(brand in folded for brand in _BRANDS)
+def _reason(signal: Signal, observation: Observation, points: float) -> Reason:
+    severity = level_of(observation.weight)
+    return Reason(signal.key, signal.title, points, severity, observation.evidence, observation.remedy or signal.remedy)
 
 
-def _doubtful(url: str) -> bool:
-    lowered = url.lower()
-    local = lowered.startswith(("http://localhost", "http://127.0.0.1"))
-    if local:
-        return lowered.rstrip("/").endswith("/access")  # a mark of known campaigns; plain localhost is normal
-    return (
-        lowered.startswith("http://")
-        or "*" in lowered
-        or any(lowered.split("/")[2:3] and lowered.split("/")[2].endswith(host) for host in _FREE_HOSTS)
-    )
+def _shares(observations: list[Observation]) -> tuple[float, list[float]]:
+    """The score, and each observation's part of it."""
+    left, shares = 1.0, []
+    for strength in STRENGTHS:
+        group = [one.weight / 10 for one in observations if one.strength == strength]
+        if not group:
+            continue
+        begun, together = left, 1.0
+        parts = []
+        for weight in group:
+            parts.append(together * weight)
+            together *= 1 - weight
+        given = min(1 - together, _MOST[strength] / 10)
+        shares += [begun * part * given / (1 - together) * 10 for part in parts]
+        left = begun * (1 - given)
+    return (1 - left) * 10, shares
+
+
+def _tenths(total: int, shares: list[float]) -> list[int]:
+    """``shares`` in tenths that add up to ``total``; the largest remainders are rounded up, earlier ones first."""
+    floors = [int(share * 10) for share in shares]
+    order = sorted(range(len(shares)), key=lambda place: (floors[place] - shares[place] * 10, place))
+    for place in order[: total - sum(floors)]:
+        floors[place] += 1
+    return floors
+
+
+def _trust(facts: Facts, observations: list[Observation]) -> float:
+    trust = _TRUST.get(facts.origin, 2.0) + (_VERIFIED_TRUST if facts.origin == "third_party" and facts.vouched else 0.0)
+    for observation in observations:
+        if observation.strength in {"strong", "medium"}:
+            trust *= 1 - observation.weight / 10
+    return round(trust, 1)

@@ -366,6 +366,11 @@ def _role_assignments(directory: Directory, query: Query, _: re.Match[str]) -> R
     return page(query, directory.role_assignments, lambda row: {**row, "principal": directory.find(row["principalId"])} if expand else row)
 
 
+@_route("roleManagement/directory/roleDefinitions", "RoleManagement.Read.Directory", *_DIRECTORY)
+def _role_definitions(directory: Directory, query: Query, _: re.Match[str]) -> Row:
+    return page(query, directory.role_definitions, lambda row: row)
+
+
 @_route("directoryRoles", "RoleManagement.Read.Directory", *_DIRECTORY)
 def _directory_roles(directory: Directory, query: Query, _: re.Match[str]) -> Row:
     return {"@odata.context": "", "value": directory.directory_roles}

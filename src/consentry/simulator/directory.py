@@ -82,6 +82,7 @@ class Directory:
     users: dict[str, User] = field(default_factory=dict)
     groups: dict[str, Row] = field(default_factory=dict)
     directory_roles: list[Row] = field(default_factory=list)
+    role_definitions: list[Row] = field(default_factory=list)
     role_assignments: list[Row] = field(default_factory=list)
     policies: dict[str, Any] = field(default_factory=dict)
     consent_requests: list[Row] = field(default_factory=list)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 Row = dict[str, Any]
@@ -101,14 +100,29 @@ def policies() -> Row:
     }
 
 
-def roles(new_id: Callable[[], str], admin: str) -> tuple[list[Row], list[Row]]:
-    """Directory roles with their definitions' ids, and the assignments: one Global Administrator."""
-    template = "62e90394-69f5-4237-9190-012177145e10"
-    role = {
-        "id": str(uuid.uuid5(uuid.UUID(template), "role")),
-        "displayName": "Global Administrator",
-        "description": "Can manage everything.",
-        "roleTemplateId": template,
-    }
-    assignment = {"id": new_id(), "roleDefinitionId": template, "principalId": admin, "directoryScopeId": "/"}
-    return [role], [assignment]
+GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
+EXCHANGE_ADMINISTRATOR = "29232cdf-9323-42fd-ade2-1d097af3e4de"
+DIRECTORY_READERS = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"
+_ROLES = {
+    GLOBAL_ADMINISTRATOR: ("Global Administrator", "Can manage everything."),
+    EXCHANGE_ADMINISTRATOR: ("Exchange Administrator", "Can manage Exchange Online."),
+    DIRECTORY_READERS: ("Directory Readers", "Can read basic directory information."),
+}
+
+
+def roles(holders: dict[str, list[str]]) -> tuple[list[Row], list[Row], list[Row]]:
+    """Activated directory roles, the definitions, and the assignments for ``holders`` by the role's template id."""
+    activated = [
+        {"id": str(uuid.uuid5(uuid.UUID(template), "role")), "displayName": name, "description": words, "roleTemplateId": template}
+        for template, (name, words) in _ROLES.items()
+    ]
+    definitions = [
+        {"id": template, "displayName": name, "description": words, "templateId": template, "isBuiltIn": True, "isEnabled": True}
+        for template, (name, words) in _ROLES.items()
+    ]
+    assignments = [
+        {"id": str(uuid.uuid5(uuid.UUID(template), holder)), "roleDefinitionId": template, "principalId": holder, "directoryScopeId": "/"}
+        for template, ids in holders.items()
+        for holder in ids
+    ]
+    return activated, definitions, assignments

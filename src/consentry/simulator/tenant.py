@@ -406,8 +406,11 @@ class _Builder:
             if row["appRoleAssignmentRequired"]:
                 for user_id in self.rng.sample(self.user_ids(), k=min(len(self.user_ids()), self.rng.randint(1, 30))):
                     self.assign({"id": user_id, "displayName": self.directory.users[user_id].name}, row, NO_ROLE, "User")
-        admin = self.user_ids()[0]
-        self.directory.directory_roles, self.directory.role_assignments = policies.roles(self.new_id, admin)
+        people = self.user_ids()
+        holders = {policies.GLOBAL_ADMINISTRATOR: people[:1], policies.EXCHANGE_ADMINISTRATOR: people[6:7], policies.DIRECTORY_READERS: []}
+        reader = next((row["id"] for row in others if row["servicePrincipalType"] == "ManagedIdentity"), None)
+        holders[policies.DIRECTORY_READERS] += [reader] if reader else []
+        self.directory.directory_roles, self.directory.role_definitions, self.directory.role_assignments = policies.roles(holders)
 
     def add_grants(self, others: list[Row], count: int) -> None:
         """A long tail: the most popular apps reach everybody, most have a handful of users."""

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import quote
 
+import msgspec
+
 from consentry.providers.entra import shape, structs
 from consentry.providers.entra.audit import audit_event
 from consentry.providers.entra.errors import ExpiredPage, Forbidden, MicrosoftError, NotFound, Transient, Unavailable, Unlicensed
@@ -39,10 +41,12 @@ _BATCHED_READ_SECONDS = 0.0006  # of work for one plugin, whatever the latency
 _UNITS, _UNIT_SECONDS = 8000, 10.0  # of an app in a tenant of more than 500 people: learn.microsoft.com/graph/throttling-limits
 _WORTH_SECONDS = 3.0
 _PERSON = "id,displayName,userPrincipalName,mail,userType,department,jobTitle,accountEnabled"
-_SINGLES = (
-    ("admin_consent_request_policy", "/v1.0/policies/adminConsentRequestPolicy"),
-    ("permission_grant_policies", "/v1.0/policies/permissionGrantPolicies"),
-)
+_COMPANIONS = {
+    "admin_consent_request_policy": "/policies/adminConsentRequestPolicy",
+    "permission_grant_policies": "/policies/permissionGrantPolicies",
+}
+_ROLE_ASSIGNMENTS = "/roleManagement/directory/roleAssignments"
+_ROLE_DEFINITIONS = "/roleManagement/directory/roleDefinitions?$select=id,displayName"
 
 
 @dataclass(slots=True)
@@ -275,12 +279,32 @@ class Reader:
     async def policies(self) -> None:
         """Who may consent to what: the authorisation policy, and its companions where we may read them."""
         found: list[shape.Row] = [("authorization_policy", _text(await self.graph.get("/v1.0/policies/authorizationPolicy")))]
-        for name, path in _SINGLES:
-            try:
-                found.append((name, _text(await self.graph.get(path))))
-            except (Forbidden, NotFound, Unavailable):
-                continue
+        *answers, definitions, assignments = await self._optional([*_COMPANIONS.values(), _ROLE_DEFINITIONS, _ROLE_ASSIGNMENTS])
+        found += [(name, _text(answer)) for name, answer in zip(_COMPANIONS, answers, strict=True) if answer is not None]
+        if definitions is not None and assignments is not None:
+            found.append(("directory_roles", await self._directory_roles(definitions, assignments)))
         await self.store.keep(Page("policies", "list", {"fact": found}, {"done": True}))
+
+    async def _optional(self, paths: list[str]) -> list[bytes | None]:
+        """Single objects in one request; None for each that we may not read or that is not there."""
+        try:
+            answers = await self.graph.batch(paths)
+        except (Forbidden, NotFound, Unavailable):
+            return [None] * len(paths)
+        for answer in answers:
+            if isinstance(answer, MicrosoftError) and not isinstance(answer, (Forbidden, NotFound, Unavailable, Unlicensed)):
+                raise answer
+        return [None if isinstance(answer, MicrosoftError) else answer for answer in answers]
+
+    async def _directory_roles(self, definitions: bytes, assignments: bytes) -> str:
+        """Who holds which directory role, from the definitions and the first page of the assignments."""
+        decoder = Decoder(structs.RoleAssignment)
+        page = decoder.page(assignments)
+        rows = list(page.value)
+        while page.next:
+            page = decoder.page(await self.graph.get(page.next))
+            rows += page.value
+        return _text(msgspec.json.encode(shape.directory_roles(Decoder(structs.RoleDefinition).page(definitions).value, rows)))
 
     async def licences(self) -> None:
         """The subscribed SKUs."""

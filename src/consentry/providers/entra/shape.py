@@ -163,6 +163,16 @@ def principal(row: structs.DirectoryObject) -> Row:
     )
 
 
+def directory_roles(definitions: list[structs.RoleDefinition], assignments: list[structs.RoleAssignment]) -> dict[str, list[str]]:
+    """The names of the roles that each object holds, by its id; a role without a name keeps its id."""
+    names = {row.id: row.displayName or row.id for row in definitions}
+    held: dict[str, set[str]] = {}
+    for row in assignments:
+        if row.principalId and row.roleDefinitionId:
+            held.setdefault(row.principalId.lower(), set()).add(names.get(row.roleDefinitionId, row.roleDefinitionId))
+    return {holder: sorted(roles) for holder, roles in sorted(held.items())}
+
+
 def activity(row: structs.Activity) -> Row | None:
     """A row of ``activity``: the latest sign-in of an app as a client; None without an app."""
     app_id = guid(row.appId)

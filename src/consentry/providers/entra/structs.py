@@ -187,6 +187,19 @@ class AuditEvent(_Read):
     targetResources: list[Target] | None = None
 
 
+class RoleDefinition(_Read):
+    id: str
+    displayName: str | None = None
+
+
+class RoleAssignment(_Read):
+    """``principalId`` is a person, group or service principal; ``directoryScopeId`` is ``/`` for the whole tenant."""
+
+    id: str
+    principalId: str | None = None
+    roleDefinitionId: str | None = None
+
+
 class DeltaItem(_Read):
     """The head of an item of a delta page."""
 

@@ -8,7 +8,7 @@ _POLICY_CHANGES = """
 INSERT INTO inventory_change (connector_id, run_id, at, kind, subject, before, after)
 SELECT %(c)s, %(run)s, %(now)s, 'consent_policy_changed', replace(n.name, '_', ' '), f.value, n.value - '@odata.context'
 FROM {s}.fact n JOIN inventory_tenantfact f ON f.connector_id = %(c)s AND f.name = n.name
-WHERE n.name <> 'subscribed_skus' AND f.value IS DISTINCT FROM n.value - '@odata.context'
+WHERE n.name NOT IN ('subscribed_skus', 'directory_roles') AND f.value IS DISTINCT FROM n.value - '@odata.context'
 """
 _FACTS = """
 WITH differs AS (
@@ -32,6 +32,25 @@ written AS (
   WHERE f.id = p.id AND (p.last_used, p.last_used_state) IS DISTINCT FROM (f.last_used, f.state) RETURNING p.service_principal_id)
 INSERT INTO touched SELECT service_principal_id FROM written
 """
+# Before the dates are written: who was used again after a long sleep
+_WOKE_UP = """
+INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, before, after)
+SELECT %(c)s, %(run)s, %(now)s, 'plugin_woke_up', p.id, p.name, to_jsonb(p.last_used::date), to_jsonb(max(r.last_used)::date)
+FROM inventory_plugin p JOIN {s}.activity r ON r.app_id = p.app_id
+WHERE p.connector_id = %(c)s AND p.removed_at IS NULL AND p.last_used IS NOT NULL
+GROUP BY p.id HAVING max(r.last_used) > p.last_used + interval '90 days'
+"""
+# Role assignments are one fact: {object id: [role, ...]}
+_ROLE_CHANGES = """
+WITH n AS (SELECT value FROM {s}.fact WHERE name = 'directory_roles'), f AS (SELECT value FROM inventory_tenantfact WHERE connector_id = %(c)s AND name = 'directory_roles'),
+differs AS (
+  SELECT p.id, p.service_principal_id, p.name, f.value -> p.service_principal_id::text AS before, n.value -> p.service_principal_id::text AS after
+  FROM n LEFT JOIN f ON true JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.removed_at IS NULL
+  WHERE (f.value -> p.service_principal_id::text) IS DISTINCT FROM (n.value -> p.service_principal_id::text)),
+noted AS (INSERT INTO touched SELECT service_principal_id FROM differs)
+INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, before, after)
+SELECT %(c)s, %(run)s, %(now)s, 'roles_changed', id, name, before, after FROM differs WHERE EXISTS (SELECT 1 FROM f)
+"""
 _UNLICENSED = """
 UPDATE inventory_plugin SET last_used_state = 'unlicensed' WHERE connector_id = %(c)s AND last_used IS NULL AND last_used_state <> 'unlicensed'
 """
@@ -42,12 +61,14 @@ def merge_facts(context: Context) -> None:
     if not {"policies", "licences"} & set(context.complete):
         return
     context.do(_POLICY_CHANGES)
+    context.do(_ROLE_CHANGES)
     context.do(_FACTS)
 
 
 def merge_last_used(context: Context) -> None:
     """The sign-in report, or the word that the tenant has no licence for it."""
     if "sign_in_activity" in context.complete:
+        context.do(_WOKE_UP)
         context.do(_LAST_USED)
     elif "sign_in_activity" in context.unlicensed:
         context.do(_UNLICENSED)

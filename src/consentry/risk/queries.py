@@ -1,0 +1,247 @@
+"""The only reader of facts: everything that is known of a connector's plugins, for ``score``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from consentry.connect.models import Connector
+from consentry.core.clock import now
+from consentry.inventory.models import Decision, DecisionState, Plugin, TenantFact
+from consentry.risk.catalogue import GRAPH, Judged, judge
+from consentry.risk.consent_policy import refuser
+from consentry.risk.facts import Burst, Drift, Facts, Held, Key
+from consentry.risk.models import RogueApp, SignalFactor
+
+_LATELY = timedelta(days=30)
+_HELD = """
+SELECT g.client_id, 'delegated', r.name, r.app_id, v, bool_or(g.everybody), sum(g.people)
+FROM (SELECT client_id, resource_id, scope_set_id, consent_type = 'AllPrincipals' AS everybody, count(principal_id) AS people
+      FROM inventory_delegatedgrant
+      WHERE connector_id = %(c)s AND removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR client_id = ANY(%(only)s)) GROUP BY 1, 2, 3, 4) g
+JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
+LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = g.resource_id
+WHERE v <> '' GROUP BY 1, 3, 4, 5
+UNION ALL
+SELECT a.principal_id, 'application', coalesce(r.name, a.resource_name, ''), r.app_id, coalesce(d.value, ''), true, 0
+FROM inventory_approleassignment a
+LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = a.resource_id
+LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
+WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR a.principal_id = ANY(%(only)s))
+"""
+# What was there when its collection was first read was not seen appearing
+_KEYS = """
+SELECT service_principal_id, source, kind, usage, starts_at, ends_at, CASE WHEN first_seen > began.at THEN first_seen END
+FROM inventory_credential,
+  (SELECT (SELECT first_seen FROM inventory_credential WHERE connector_id = %(c)s ORDER BY id LIMIT 1) AS at) began
+WHERE connector_id = %(c)s AND removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR service_principal_id = ANY(%(only)s))
+"""
+_OWNERS = """
+SELECT o.service_principal_id, count(DISTINCT o.owner_id), array_agg(DISTINCT n.name) FILTER (WHERE n.name <> '')
+FROM inventory_owner o LEFT JOIN inventory_principal n ON n.connector_id = o.connector_id AND n.object_id = o.owner_id
+WHERE o.connector_id = %(c)s AND o.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR o.service_principal_id = ANY(%(only)s)) GROUP BY 1
+"""
+_GUESTS = """
+SELECT g.client_id, count(DISTINCT g.principal_id) FROM inventory_principal n
+JOIN inventory_delegatedgrant g ON g.connector_id = n.connector_id AND g.principal_id = n.object_id AND g.removed_at IS NULL
+WHERE n.connector_id = %(c)s AND n.user_type = 'Guest' AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s)) GROUP BY 1
+"""
+_POWERFUL = """
+SELECT g.client_id, array_agg(DISTINCT coalesce(n.name, n.user_principal_name, g.principal_id::text)) FROM inventory_delegatedgrant g
+LEFT JOIN inventory_principal n ON n.connector_id = g.connector_id AND n.object_id = g.principal_id
+WHERE g.connector_id = %(c)s AND g.principal_id = ANY(%(holders)s) AND g.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s)) GROUP BY 1
+"""
+_BURSTS = """
+WITH began AS (SELECT first_seen AS at FROM inventory_delegatedgrant WHERE connector_id = %(c)s ORDER BY id LIMIT 1),
+said AS (
+  SELECT service_principal_id AS client_id, coalesce(principal_id, initiated_by_id) AS who, at FROM inventory_consentevent
+  WHERE connector_id = %(c)s AND activity = 'consent to application' AND admin_consent IS NOT TRUE AND at > %(lately)s
+    AND (%(only)s::uuid[] IS NULL OR service_principal_id = ANY(%(only)s))
+  UNION ALL
+  SELECT client_id, principal_id, coalesce(granted_at, first_seen) FROM inventory_delegatedgrant, began
+  WHERE connector_id = %(c)s AND removed_at IS NULL AND principal_id IS NOT NULL
+    AND (granted_at > %(lately)s OR granted_at IS NULL AND first_seen > greatest(began.at, %(lately)s))
+    AND (%(only)s::uuid[] IS NULL OR client_id = ANY(%(only)s))),
+firsts AS (SELECT client_id, who, min(at) AS at FROM said WHERE who IS NOT NULL AND client_id IS NOT NULL GROUP BY 1, 2),
+counted AS (
+  SELECT client_id, at, count(*) OVER (PARTITION BY client_id ORDER BY at RANGE BETWEEN CURRENT ROW AND interval '24 hours' FOLLOWING) AS people FROM firsts)
+SELECT DISTINCT ON (client_id) client_id, people, at FROM counted WHERE people > 1 ORDER BY client_id, people DESC, at
+"""
+_HISTORY = """
+SELECT DISTINCT ON (p.service_principal_id, h.kind) p.service_principal_id, h.kind, h.before #>> '{}', h.after #>> '{}'
+FROM inventory_change h JOIN inventory_plugin p ON p.id = h.plugin_id
+WHERE h.connector_id = %(c)s AND h.kind IN ('publisher_changed', 'plugin_woke_up') AND h.at > %(lately)s
+  AND (%(only)s::uuid[] IS NULL OR p.service_principal_id = ANY(%(only)s))
+ORDER BY p.service_principal_id, h.kind, h.id DESC
+"""
+_FIELDS = (
+    "id", "service_principal_id", "app_id", "name", "origin", "publisher", "verified_publisher", "enabled", "users", "all_users", "reply_urls",
+    "created_at", "consented_at", "last_used", "last_used_state", "disabled_by_microsoft", "facts", "assignment_required", "sign_in_audience",
+    "single_sign_on_mode", "decision",
+)  # fmt: skip
+_MANY_TENANTS = {"AzureADMultipleOrgs", "AzureADandPersonalMicrosoftAccount"}
+_APPROVING = (DecisionState.SANCTIONED, DecisionState.RISK_ACCEPTED)
+
+
+def permission_key(held: Held) -> str:
+    """A permission as it is remembered with a decision."""
+    reach = "everybody" if held.kind == "delegated" and held.everybody else held.kind
+    return f"{reach}|{held.resource}|{held.value}"
+
+
+def facts(connector: Connector, only: list[UUID] | None = None) -> Iterator[tuple[Plugin, Facts]]:
+    """What is known of every plugin of a connector, or of those with these object ids."""
+    moment = now()
+    parameters = {"c": connector.pk, "only": only, "lately": moment - _LATELY}
+    single = _single_facts(connector)
+    roles = single.get("directory_roles")
+    holders = {UUID(holder): tuple(names) for holder, names in roles.items()} if roles is not None else None
+    held = _held(parameters)
+    keys = _by_id(_KEYS, parameters, lambda row: Key(*row))
+    owners = dict(_rows(_OWNERS, parameters, lambda row: (row[0], row[1:])))
+    guests = dict(_rows(_GUESTS, parameters, lambda row: (row[0], row[1])))
+    powerful = dict(_rows(_POWERFUL, {**parameters, "holders": list(holders)}, lambda row: (row[0], tuple(row[1])))) if holders else {}
+    bursts = dict(_rows(_BURSTS, parameters, lambda row: (row[0], Burst(row[1], row[2]))))
+    history = dict(_rows(_HISTORY, parameters, lambda row: ((row[0], row[1]), (row[2], row[3]))))
+    approved = _approved(connector)
+    refuses = refuser(single.get("authorization_policy"))
+    rogues = frozenset(str(app_id) for app_id in RogueApp.objects.filter(account=connector.account_id).values_list("app_id", flat=True))
+    owners_read = bool(owners) or only is not None
+    found = Plugin.objects.filter(connector=connector, removed_at__isnull=True)
+    if only is not None:
+        found = found.filter(service_principal_id__in=only)
+    for plugin in found.only(*_FIELDS).iterator(chunk_size=2000):
+        object_id = plugin.service_principal_id
+        permissions = tuple(held.get(object_id, ()))
+        number, names = owners.get(object_id, (0, None))
+        risk = plugin.facts.get("microsoft_risk") or {}
+        yield (
+            plugin,
+            Facts(
+                now=moment,
+                name=plugin.name,
+                app_id=str(plugin.app_id or ""),
+                origin=plugin.origin,
+                publisher=plugin.publisher,
+                publisher_verified=plugin.verified_publisher,
+                enabled=plugin.enabled,
+                permissions=permissions,
+                users=plugin.users,
+                all_users=plugin.all_users,
+                keys=tuple(keys.get(object_id, ())),
+                reply_urls=tuple(plugin.reply_urls),
+                created_at=plugin.created_at,
+                consented_at=plugin.consented_at,
+                last_used=plugin.last_used,
+                last_used_state=plugin.last_used_state,
+                woke_up=_moments(history.get((object_id, "plugin_woke_up")), moment),
+                disabled_by_microsoft=plugin.disabled_by_microsoft,
+                microsoft_risk=(risk.get("level") or "", risk.get("state") or "") if risk else None,
+                owners=number if owners_read else None,
+                owner_names=tuple(names or ()),
+                guests=guests.get(object_id, 0),
+                directory_roles=None if holders is None else holders.get(object_id, ()),
+                powerful_consenters=powerful.get(object_id, ()),
+                assignment_required=plugin.assignment_required,
+                multi_tenant=plugin.sign_in_audience in _MANY_TENANTS if plugin.sign_in_audience else None,
+                single_sign_on=plugin.single_sign_on_mode,
+                burst=bursts.get(object_id),
+                drift=_drift(plugin, permissions, keys.get(object_id, ()), approved.get(plugin.app_id)) if plugin.app_id else None,
+                publisher_changed=history.get((object_id, "publisher_changed")),
+                refused_today=tuple(sorted({one.value for one in permissions if one.kind == "delegated" and one.users and refuses(one)})),
+                tenant_names=(connector.tenant_name,) if connector.tenant_name else (),
+                own_rogues=rogues,
+            ),
+        )
+
+
+def factors(account_id: UUID) -> dict[str, float]:
+    """How much each signal counts in the account, where that was changed."""
+    return dict(SignalFactor.objects.filter(account=account_id).values_list("signal", "factor"))
+
+
+def snapshots(plugins: list[Plugin]) -> dict[UUID, dict[str, Any]]:
+    """What these plugins have now, by app id, to be remembered with a decision. An app in several tenants has what it has in any."""
+    made: dict[UUID, dict[str, Any]] = {}
+    by_connector: dict[UUID, list[Plugin]] = defaultdict(list)
+    for plugin in plugins:
+        by_connector[plugin.connector_id].append(plugin)
+    for connector_id, found in by_connector.items():
+        only = [plugin.service_principal_id for plugin in found]
+        parameters = {"c": connector_id, "only": only}
+        held = _held(parameters)
+        for plugin in found:
+            if plugin.app_id is None:
+                continue
+            one = made.setdefault(plugin.app_id, {"permissions": [], "publisher": plugin.publisher, "reply_urls": []})
+            one["permissions"] = sorted({*one["permissions"], *map(permission_key, held.get(plugin.service_principal_id, ()))})
+            one["reply_urls"] = sorted({*one["reply_urls"], *plugin.reply_urls})
+    return made
+
+
+def _drift(plugin: Plugin, permissions: tuple[Held, ...], keys: Any, decision: Decision | None) -> Drift | None:
+    if decision is None or decision.approved is None:
+        return None
+    before = set(decision.approved["permissions"])
+    gained = [
+        held for held in permissions if permission_key(held) not in before and f"everybody|{held.resource}|{held.value}" not in before
+    ]
+    publisher = decision.approved.get("publisher")
+    return Drift(
+        since=decision.at,
+        permissions=tuple(sorted({held.value or "default access" for held in gained})),
+        power=max((max(held.judged.takeover, held.judged.data) for held in gained), default=0.0),
+        keys=sum(1 for key in keys if key.added_at and key.added_at > decision.at and key.usage != "Sign"),
+        publisher=(publisher, plugin.publisher) if publisher != plugin.publisher else None,
+        reply_urls=tuple(url for url in plugin.reply_urls if url not in decision.approved.get("reply_urls", ())),
+    )
+
+
+def _approved(connector: Connector) -> dict[UUID, Decision]:
+    decided = Decision.objects.filter(
+        account=connector.account_id, state__in=_APPROVING, superseded_at__isnull=True, approved__isnull=False
+    )
+    return {decision.app_id: decision for decision in decided}
+
+
+def _single_facts(connector: Connector) -> dict[str, Any]:
+    return dict(
+        TenantFact.objects.filter(connector=connector, name__in=["authorization_policy", "directory_roles"]).values_list("name", "value")
+    )
+
+
+def _held(parameters: dict[str, Any]) -> dict[UUID, list[Held]]:
+    known: dict[tuple[str, str, str], Judged] = {}
+    held: dict[UUID, list[Held]] = defaultdict(list)
+    for plugin_id, kind, resource, app_id, value, everybody, users in _rows(_HELD, parameters, lambda row: row):
+        key = (value, kind, str(app_id or ""))
+        if key not in known:
+            known[key] = judge(value, kind=kind, resource_app_id=str(app_id or GRAPH))
+        held[plugin_id].append(Held(value, resource or "an unknown resource", kind, everybody, int(users), known[key]))
+    return held
+
+
+def _by_id(statement: str, parameters: dict[str, Any], make: Callable[[tuple[Any, ...]], Any]) -> dict[UUID, list[Any]]:
+    made: dict[UUID, list[Any]] = defaultdict(list)
+    for object_id, *rest in _rows(statement, parameters, lambda row: row):
+        made[object_id].append(make(tuple(rest)))
+    return made
+
+
+def _rows(statement: str, parameters: dict[str, Any], make: Callable[[tuple[Any, ...]], Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return [make(row) for row in cursor.fetchall()]
+
+
+def _moments(pair: tuple[str | None, str | None] | None, moment: datetime) -> tuple[datetime, datetime] | None:
+    """Two dates as the history keeps them."""
+    if pair is None or pair[0] is None or pair[1] is None:
+        return None
+    before, after = (datetime.fromisoformat(text[:10]).replace(tzinfo=moment.tzinfo) for text in pair if text)
+    return before, after
