@@ -8,6 +8,7 @@ from consentry.risk.facts import Facts
 from consentry.risk.signal import Observation, Signal
 
 _FEWEST = 5
+_SHARE = 0.2  # of all its users: a popular app gains some every day
 _NEW = timedelta(days=30)
 
 
@@ -15,7 +16,7 @@ def observe(facts: Facts) -> Observation | None:
     burst = facts.burst
     if (
         burst is None
-        or burst.people < _FEWEST
+        or burst.people < max(_FEWEST, _SHARE * facts.users)
         or not facts.foreign
         or max((held.judged.data for held in facts.permissions), default=0.0) < 4
     ):

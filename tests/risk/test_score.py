@@ -1,0 +1,237 @@
+"""Scores of plugins as people of this field would rank them, and what must hold for any facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentry.risk.catalogue import judge
+from consentry.risk.facts import Burst, Drift, Facts, Held, Key
+from consentry.risk.score import Score, score, without
+from consentry.risk.signals import SIGNALS
+from consentry.risk.signals.rogue_app import ROGUE_APPS
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=900)
+
+
+def days_ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def held(value: str, kind: str = "delegated", *, everybody: bool = False, users: int = 1) -> Held:
+    return Held(value, "Microsoft Graph", kind, everybody, users, judge(value, kind=kind))
+
+
+def scored(*permissions: Held, **facts: Any) -> Score:
+    usual: dict[str, Any] = {"origin": "third_party", "name": "Acme Notes", "publisher_verified": False, "created_at": LONG_AGO}
+    return score(Facts(now=NOW, permissions=permissions, **(usual | facts)))
+
+
+SIGN_IN = (held("User.Read"), held("openid"), held("profile"), held("email"))
+MAIL = (held("Mail.Read"), held("offline_access"))
+NEW_KEY = Key("service_principal", "secret", None, days_ago(1), NOW + timedelta(days=700))
+
+INCIDENTS = {
+    "mail rule abuse": (scored(*MAIL, held("MailboxSettings.ReadWrite")), "mail_rules"),
+    "mail rule abuse by the app itself": (
+        scored(held("Mail.ReadWrite", "application"), held("MailboxSettings.ReadWrite", "application"), publisher_verified=None),
+        "mail_rules",
+    ),
+    "key on a vendor's dormant powerful app": (
+        scored(
+            held("Mail.ReadWrite", "application"),
+            publisher_verified=True,
+            keys=(NEW_KEY,),
+            last_used=days_ago(300),
+            last_used_state="known",
+        ),
+        "own_credentials",
+    ),
+    "key on an own dormant powerful app": (
+        scored(
+            held("full_access_as_app", "application"),
+            origin="own",
+            keys=(replace(NEW_KEY, source="application"),),
+            last_used=days_ago(300),
+            last_used_state="known",
+        ),
+        "dormant_credential",
+    ),
+    "key on an own app of which no use is known": (
+        scored(held("Directory.ReadWrite.All", "application"), origin="own", keys=(replace(NEW_KEY, source="application"),)),
+        "dormant_credential",
+    ),
+    "consent phishing": (
+        scored(
+            held("Mail.Read", users=30), held("offline_access", users=30), users=30, created_at=days_ago(2), burst=Burst(30, days_ago(2))
+        ),
+        "consent_burst",
+    ),
+    "look-alike name": (scored(*SIGN_IN, name="Micr\u043esoft Outl\u043eok Sync"), "impersonation"),
+    "misspelt name": (scored(*MAIL, name="DocuSlgn Viewer"), "impersonation"),
+    "claim to be Microsoft's": (scored(*SIGN_IN, name="Microsoft Security Update"), "impersonation"),
+    "drift of a sanctioned app": (
+        scored(*MAIL, publisher_verified=True, users=40, drift=Drift(LONG_AGO, ("Mail.Read",), 4.5)),
+        "drift",
+    ),
+    "switched off by Microsoft": (
+        scored(*SIGN_IN, disabled_by_microsoft="DisabledDueToViolationOfServicesAgreement"),
+        "disabled_by_microsoft",
+    ),
+    "compromised, says Microsoft": (scored(*SIGN_IN, microsoft_risk=("high", "atRisk")), "risky_by_microsoft"),
+    **{
+        f"rogue app {name}": (scored(*SIGN_IN, app_id=app_id.upper(), publisher_verified=True), "rogue_app")
+        for app_id, name in ROGUE_APPS.items()
+    },
+}
+SAML = NOW + timedelta(days=500)
+BENIGN = {
+    "own app with User.Read": scored(*SIGN_IN, origin="own", owners=0, keys=(Key("application", "secret", None, days_ago(3), SAML),)),
+    "Microsoft's own app": scored(
+        held("Directory.AccessAsUser.All", everybody=True), held("RoleManagement.ReadWrite.Directory", "application"), origin="microsoft"
+    ),
+    "single sign-on gallery app": scored(
+        held("User.Read", everybody=True),
+        all_users=True,
+        created_at=days_ago(3),
+        single_sign_on="saml",
+        assignment_required=False,
+        reply_urls=("https://*.acme.com/saml", "http://acme.com/acs"),
+        burst=Burst(200, days_ago(2)),
+        keys=(
+            Key("service_principal", "certificate", "Sign", LONG_AGO, SAML),
+            Key("service_principal", "certificate", "Verify", LONG_AGO, SAML),
+            Key("service_principal", "secret", None, LONG_AGO, SAML),
+        ),
+    ),
+    "verified app with calendars": scored(
+        held("Calendars.Read", users=300), publisher_verified=True, users=300, name="Meetings for Microsoft Teams"
+    ),
+    "managed identity": scored(origin="managed_identity", keys=(Key("service_principal", "certificate", "Verify", days_ago(9), SAML),)),
+    "app without permissions": scored(),
+}
+
+
+@pytest.mark.parametrize("case", INCIDENTS)
+def test_incidents_are_high_with_the_right_reason_first(case: str) -> None:
+    result, first = INCIDENTS[case]
+    assert result.level in {"high", "critical"}, result
+    assert result.reasons[0].signal == first
+    assert result.reasons[0].evidence
+    assert result.reasons[0].remedy
+
+
+@pytest.mark.parametrize("case", BENIGN)
+def test_benign_patterns_are_low(case: str) -> None:
+    assert BENIGN[case].level in {"none", "low"}, BENIGN[case]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Acme for Microsoft Teams", "MicroStrategy", "Exchanger", "Team Planner", "Docusign", "Adobé Studio".replace("é", "e"), "Slacker"],
+)
+def test_honest_names_are_left_alone(name: str) -> None:
+    assert not [reason for reason in scored(*SIGN_IN, name=name).reasons if reason.signal in {"impersonation", "name_pattern"}]
+
+
+@pytest.mark.parametrize("name", ["N\u043erthfold Portal", "Nortfold HR", "Northfo1d Login"])
+def test_look_alikes_of_the_own_organisation_are_found(name: str) -> None:
+    assert scored(*SIGN_IN, name=name, tenant_names=("Northfold",)).reasons[0].signal == "impersonation"
+
+
+def test_weak_signals_alone_never_make_it_high() -> None:
+    many = scored(
+        *SIGN_IN,
+        guests=9,
+        assignment_required=False,
+        reply_urls=("http://a.example", "https://x.surge.sh"),
+        users=3,
+        created_at=days_ago(1),
+    )
+    assert many.level == "low"
+
+
+def test_what_is_not_known_is_said_and_counts_neither_way() -> None:
+    mail = held("Mail.Read", "application")
+    unknown, used = scored(mail, last_used_state="unknown"), scored(mail, last_used=NOW, last_used_state="known")
+    assert unknown.score == used.score
+    assert any("last used" in words for words in unknown.unknown)
+
+
+def test_what_if_shows_what_a_permission_costs() -> None:
+    facts = Facts(now=NOW, origin="third_party", name="Acme", permissions=(held("Mail.ReadWrite", "application"), held("User.Read")))
+    assert without(facts, facts.permissions[0]).score < 1.5 < score(facts).score
+
+
+def test_an_account_can_weigh_signals_itself() -> None:
+    facts = Facts(now=NOW, origin="third_party", name="A", app_id=next(iter(ROGUE_APPS)))
+    assert score(facts, {"rogue_app": 0.0}).score == 0
+    assert score(facts, {"rogue_app": 0.5}).score == 4.5
+
+
+def test_every_signal_explains_itself() -> None:
+    assert len({signal.key for signal in SIGNALS}) == len(SIGNALS)
+    for signal in SIGNALS:
+        assert signal.title and signal.why and signal.remedy
+        assert all(link.startswith("https://") for link in signal.links)
+
+
+VALUES = (
+    "User.Read", "offline_access", "Mail.Read", "Mail.ReadWrite", "Mail.Send", "MailboxSettings.ReadWrite", "Files.ReadWrite.All", "Calendars.Read",
+    "EWS.AccessAsUser.All", "full_access_as_app", "Directory.ReadWrite.All", "RoleManagement.ReadWrite.Directory", "Invented.By.Tomorrow",
+)  # fmt: skip
+moments = st.one_of(st.none(), st.integers(-400, 4000).map(days_ago))
+permissions = st.builds(
+    lambda value, kind, everybody, users: held(value, kind, everybody=everybody, users=users),
+    st.sampled_from(VALUES), st.sampled_from(["delegated", "application"]), st.booleans(), st.integers(1, 5000),
+)  # fmt: skip
+keys = st.builds(Key, st.sampled_from(["service_principal", "application"]), st.sampled_from(["secret", "certificate", "federated"]), st.sampled_from([None, "Sign", "Verify"]), moments, moments, moments)  # fmt: skip
+anything = st.builds(
+    Facts,
+    now=st.just(NOW),
+    name=st.text(max_size=30),
+    app_id=st.sampled_from(["", *ROGUE_APPS]),
+    origin=st.sampled_from(["third_party", "own", "microsoft", "managed_identity", "agent_identity", "unknown"]),
+    publisher_verified=st.sampled_from([True, False, None]),
+    permissions=st.lists(permissions, max_size=6).map(tuple),
+    users=st.integers(0, 5000),
+    all_users=st.booleans(),
+    keys=st.lists(keys, max_size=4).map(tuple),
+    reply_urls=st.lists(st.one_of(st.text(max_size=30), st.sampled_from(["https://a.surge.sh", "http://localhost:1/access", "https://*.b.c"])), max_size=3).map(tuple),
+    created_at=moments,
+    consented_at=moments,
+    last_used=moments,
+    last_used_state=st.sampled_from(["known", "never", "unknown", "unlicensed"]),
+    woke_up=st.sampled_from([None, (days_ago(300), days_ago(1))]),
+    disabled_by_microsoft=st.sampled_from([None, "NotDisabled", "Disabled"]),
+    microsoft_risk=st.sampled_from([None, ("high", "atRisk"), ("low", "dismissed")]),
+    owners=st.sampled_from([None, 0, 2]),
+    guests=st.integers(0, 3),
+    directory_roles=st.sampled_from([None, (), ("Global Administrator",)]),
+    assignment_required=st.sampled_from([None, True, False]),
+    burst=st.one_of(st.none(), st.builds(Burst, st.integers(2, 99), st.just(days_ago(3)))),
+    drift=st.sampled_from([None, Drift(days_ago(9), ("Mail.Read",), 4.5), Drift(days_ago(9), keys=1)]),
+    refused_today=st.sampled_from([(), ("Mail.Read",)]),
+)  # fmt: skip
+
+
+@given(anything)
+def test_points_add_up_and_the_same_facts_give_the_same_score(facts: Facts) -> None:
+    result = score(facts)
+    assert score(replace(facts)) == result
+    assert 0 <= result.score <= 10
+    assert round(sum(reason.points for reason in result.reasons), 1) == result.score
+    assert all(reason.points > 0 for reason in result.reasons)
+
+
+@given(anything, permissions)
+def test_a_further_permission_never_lowers_the_score(facts: Facts, more: Held) -> None:
+    before, after = score(facts), score(replace(facts, permissions=(*facts.permissions, more)))
+    assert after.score >= before.score
+    assert after.takeover >= before.takeover and after.data >= before.data
