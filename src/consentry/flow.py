@@ -9,6 +9,7 @@ STEPS = (
     Step(after="connect:integration:connected", run="sync.start", why="people want to see their plugins at once"),
     Step(after="sync:run:queued", run="sync.run", why="a run is work for any worker"),
     Step(after="sync:run:merged", run="risk.rescore", why="facts changed"),
+    Step(after="notify:delivery:queued", run="notify.deliver", why="what is due goes out at once; the schedule sends the rest"),
     Step(after="respond:plugin:decided", run="policy.evaluate_plugins", why="a decision makes some alerts due and others void"),
     Step(after="risk:run:scored", run="policy.evaluate", why="people want to be told"),
 )

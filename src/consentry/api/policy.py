@@ -15,6 +15,12 @@ router = Router(tags=["policy"])
 State = Literal["open", "acknowledged", "resolved", "dismissed"]
 
 
+class Comment(Schema):
+    by: str
+    at: str
+    text: str
+
+
 class Alert(Schema):
     """A policy that matched a plugin; ``evidence`` is that of the moment when it opened."""
 
@@ -37,6 +43,7 @@ class Alert(Schema):
     reason: str
     assignee: str | None
     times: int
+    comments: list[Comment]
     evidence: JsonValue
 
 
@@ -47,8 +54,12 @@ class Policy(Schema):
     why: str
     severity: schemas.Level
     technique: str | None
-    state: Literal["active", "off"]
+    state: Literal["active", "audit", "off"]
+    predefined: bool
+    cooldown_hours: int
+    rule: JsonValue
     live_alerts: int
+    audit_matches: int
 
 
 class Wanted(schemas.Paging):
@@ -65,12 +76,17 @@ def alerts(request: ApiRequest, wanted: Query[Wanted]) -> dict[str, Any]:
     found = queries.alerts(request.auth.account.pk, states=states, connector=wanted.connector)
     start = (wanted.page - 1) * wanted.page_size
     rows = found[start : start + wanted.page_size]
-    return {"items": [queries.as_data(row) for row in rows], "count": found.count(), "page": wanted.page, "page_size": wanted.page_size}
+    return {
+        "items": [queries.as_data(row) for row in rows.prefetch_related("comments")],
+        "count": found.count(),
+        "page": wanted.page,
+        "page_size": wanted.page_size,
+    }
 
 
 @router.get("/policies", response=schemas.Listed[Policy], summary="What is looked out for")
 def policies(request: ApiRequest, paging: Query[schemas.Paging]) -> dict[str, Any]:
-    """The predefined policies, each active or off."""
+    """The predefined policies and the account's own: active, in audit mode or off."""
     rows = queries.policy_rows(request.auth.account)
     start = (paging.page - 1) * paging.page_size
     return {"items": rows[start : start + paging.page_size], "count": len(rows), "page": paging.page, "page_size": paging.page_size}

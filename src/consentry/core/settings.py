@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "consentry.accounts",
     "consentry.audit",
+    "consentry.notify",
     "consentry.connect",
     "consentry.inventory",
     "consentry.sync",

@@ -12,6 +12,7 @@ from consentry.inventory.models import RiskLevel
 
 class PolicyState(models.TextChoices):
     ACTIVE = "active", "Active"
+    AUDIT = "audit", "Audit only"
     OFF = "off", "Off"
 
 
@@ -23,12 +24,20 @@ class AlertState(models.TextChoices):
 
 
 class Policy(models.Model):
-    """One of the predefined policies (``policy.predefined``) as an account has it."""
+    """One of the predefined policies (``policy.predefined``) as an account has it, or one of its own.
+
+    A predefined one has no title, words, severity and rule here: they are the product's, so that they improve with it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     account = models.ForeignKey("accounts.Account", on_delete=models.CASCADE, related_name="policies")
     key = models.CharField(max_length=60)
     state = models.CharField(max_length=10, choices=PolicyState.choices, default=PolicyState.ACTIVE)
+    title = models.CharField(max_length=200, blank=True)
+    why = models.TextField(blank=True)
+    severity = models.CharField(max_length=10, choices=RiskLevel.choices, blank=True)
+    rule = models.JSONField(null=True)  # policy.conditions
+    cooldown_hours = models.PositiveIntegerField(default=0)  # after an alert was closed, it does not open again for so long
     updated_at = models.DateTimeField(auto_now=True)
     updated_by = models.CharField(max_length=320, blank=True)
 
@@ -52,7 +61,20 @@ class Alert(models.Model):
     reason = models.TextField(blank=True)  # why it was resolved or dismissed
     assignee = models.CharField(max_length=320, blank=True)
     times = models.PositiveIntegerField(default=1)  # how often it was opened
+    audit = models.BooleanField(default=False)  # the policy was in audit mode: nobody was told
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [models.UniqueConstraint(fields=["policy", "plugin"], name="alert_once")]
         indexes: ClassVar[list[models.Index]] = [models.Index(fields=["policy", "state", "-seen_at"], name="alert_by_state")]
+
+
+class AlertComment(models.Model):
+    """What somebody wrote to an alert."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="comments")
+    by = models.CharField(max_length=320)
+    at = models.DateTimeField()
+    text = models.TextField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["pk"]

@@ -1,29 +1,13 @@
-"""The policies that are there from the first day. Pure: facts in, yes or no out.
-
-Those with ``on`` speak of a change and match only in the run that found it; the others hold for as long as their condition does.
-"""
+"""The policies that are there from the first day. Data: the same rules that people build (``policy.conditions``)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-SERIOUS = frozenset({"high", "critical"})
-_GAINED = frozenset({"grant_added", "grant_changed", "grant_added_for_many", "grant_changed_for_many", "permission_added"})
+from consentry.policy.conditions import SERIOUS
 
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a policy may look at: the plugin as it is now, and the kinds of changes that a run found."""
-
-    origin: str
-    risk_level: str
-    permission_level: str
-    decision: str
-    enabled: bool | None
-    used_lately: bool
-    signals: frozenset[str]
-    changes: frozenset[str]
+_FOREIGN = ["third_party", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +18,36 @@ class Predefined:
     title: str
     why: str
     severity: str
-    matches: Callable[[Facts], bool]
+    rule: list[list[dict[str, Any]]]
     remedy: str
-    on: frozenset[str] = frozenset()
     technique: str = ""
 
-    def match(self, facts: Facts) -> bool:
-        """True when an alert is due."""
-        return (not self.on or bool(self.on & facts.changes)) and self.matches(facts)
+
+def _is(field: str, *values: str) -> dict[str, Any]:
+    return {"field": field, "value": list(values)}
 
 
+def _not(field: str, *values: str) -> dict[str, Any]:
+    return {"field": field, "value": list(values), "not": True}
+
+
+_RISKY = [_is("risk", *SERIOUS)]
 PREDEFINED = (
     Predefined(
         "rogue_app",
         "A known rogue app is in the tenant",
         "Its app id is one that attackers have used against other organisations.",
         "critical",
-        lambda facts: "rogue_app" in facts.signals,
+        [[_is("grave_signal", "rogue_app")]],
         "Find out who uses it and why, remove it, and look at what those mailboxes did since.",
         technique="T1528 Steal Application Access Token",
     ),
     Predefined(
         "impersonation",
-        "An app imitates Microsoft",
-        "Its name is written to be taken for a Microsoft product.",
+        "An app imitates another name",
+        "Its name is written to be taken for Microsoft's, a well-known brand's or your own.",
         "critical",
-        lambda facts: "impersonation" in facts.signals,
+        [[_is("grave_signal", "impersonation")]],
         "Treat it as phishing: remove it and tell the people who consented.",
         technique="T1566.002 Spearphishing Link",
     ),
@@ -68,55 +56,122 @@ PREDEFINED = (
         "Microsoft disabled an app that is still here",
         "Microsoft switched it off for breaking its terms.",
         "critical",
-        lambda facts: "disabled_by_microsoft" in facts.signals,
+        [[_is("grave_signal", "disabled_by_microsoft")]],
         "Remove it and look at what it did.",
+    ),
+    Predefined(
+        "risky_by_microsoft",
+        "Microsoft sees an app at risk",
+        "Entra ID Protection found it compromised, or its credentials leaked.",
+        "critical",
+        [[_is("grave_signal", "risky_by_microsoft")]],
+        "Read the detection in Entra ID Protection, replace its credentials, and look at what it did.",
+        technique="T1078.004 Cloud Accounts",
+    ),
+    Predefined(
+        "consent_burst",
+        "Many people let in a risky app within a day",
+        "A phishing message reaches many people at once.",
+        "critical",
+        [[_is("signal", "consent_burst")], _RISKY, [_not("decision", "sanctioned")]],
+        "Ask two of them how they came to it. If it was a message, disable the app and remove the consents.",
+        technique="T1566.002 Spearphishing Link",
+    ),
+    Predefined(
+        "dormant_credential",
+        "An app that slept has a new key",
+        "Attackers wake old powerful apps with a key of their own.",
+        "critical",
+        [[_is("signal", "dormant_credential")], _RISKY],
+        "Ask the person who added the key; remove it if nobody needs the app.",
+        technique="T1098.001 Additional Cloud Credentials",
+    ),
+    Predefined(
+        "credential_added",
+        "A secret or certificate is on another firm's app",
+        "Whoever holds it can act as the app; vendors keep theirs in their own tenant.",
+        "high",
+        [
+            [_is("origin", *_FOREIGN)],
+            [_is("permission_level", "medium", *SERIOUS)],
+            [_is("change", "credential_added"), _is("change", "plugin_first_seen")],
+            [_is("change", "credential_added"), _is("grave_signal", "own_credentials")],
+        ],
+        "Remove it unless you know who added it.",
+        technique="T1098.001 Additional Cloud Credentials",
+    ),
+    Predefined(
+        "drift",
+        "A sanctioned plugin is no longer what was approved",
+        "It gained permissions or keys, or changed hands, since the decision.",
+        "high",
+        [[_is("signal", "drift")], _RISKY, [_is("decision", "sanctioned", "risk_accepted")]],
+        "Look at what is new and decide again.",
+        technique="T1199 Trusted Relationship",
     ),
     Predefined(
         "new_risky",
         "A risky plugin appeared",
         "It was not there at the last sync and scores high.",
         "high",
-        lambda facts: facts.risk_level in SERIOUS and facts.decision != "sanctioned",
+        [[_is("change", "plugin_added", "plugin_returned")], _RISKY, [_not("decision", "sanctioned")]],
         "Decide on it while few people use it.",
-        on=frozenset({"plugin_added", "plugin_returned"}),
         technique="T1528 Steal Application Access Token",
     ),
     Predefined(
         "gained_power",
-        "A plugin gained permissions and is risky now",
-        "It was granted more than before and scores high.",
+        "A plugin gained permissions and became risky",
+        "It was granted more than before, and its score rose to high or critical.",
         "high",
-        lambda facts: facts.risk_level in SERIOUS and "plugin_added" not in facts.changes,
+        [
+            [_is("change", "gained_permission")],
+            [{"field": "score_rose", "value": 7.0}, {"field": "score_rose", "value": 9.0}],
+            [_not("change", "plugin_added")],
+        ],
         "Ask who granted it and why; take back what is not needed.",
-        on=_GAINED,
         technique="T1098.003 Additional Cloud Roles",
     ),
     Predefined(
-        "credential_added",
-        "A secret or certificate was added to another firm's app",
-        "Whoever holds it can act as the app; vendors keep theirs in their own tenant.",
+        "role_added",
+        "An app's directory roles changed",
+        "A directory role gives an app what its permissions do not show.",
         "high",
-        lambda facts: facts.origin in {"third_party", "unknown"} and facts.permission_level in SERIOUS | {"medium"},
-        "Remove it unless you know who added it.",
-        on=frozenset({"credential_added"}),
-        technique="T1098.001 Additional Cloud Credentials",
+        [[_is("change", "roles_changed")], [_is("signal", "directory_roles")]],
+        "Take the role away unless the app was bought to administer the tenant.",
+        technique="T1098.003 Additional Cloud Roles",
+    ),
+    Predefined(
+        "woke_up",
+        "A powerful plugin woke up",
+        "Nobody had used it for months; it may be in other hands.",
+        "medium",
+        [[_is("change", "plugin_woke_up")], [_is("permission_level", *SERIOUS)]],
+        "Ask its users or owner; look at where it signs in from.",
+        technique="T1078.004 Cloud Accounts",
     ),
     Predefined(
         "publisher_changed",
         "A plugin's publisher changed",
         "The app may have been sold, or taken over.",
         "medium",
-        lambda facts: facts.origin == "third_party" and facts.permission_level in SERIOUS,
+        [[_is("change", "publisher_changed")], [_is("origin", "third_party")], [_is("permission_level", *SERIOUS)]],
         "Ask the vendor, and review the decision.",
-        on=frozenset({"publisher_changed", "publisher_verification_changed"}),
     ),
     Predefined(
         "unsanctioned_in_use",
         "An unsanctioned plugin is in use",
         "It was decided against, is enabled, and somebody used it in the last seven days.",
         "medium",
-        lambda facts: facts.decision in {"unsanctioned", "needs_removal"} and facts.used_lately and facts.enabled is not False,
+        [[_is("decision", "unsanctioned", "needs_removal")], [{"field": "used", "value": 7.0}], [{"field": "enabled", "value": True}]],
         "Reach its users, then have it removed.",
+    ),
+    Predefined(
+        "risk_expired",
+        "An accepted risk has ended",
+        "The day until which somebody accepted the risk has passed.",
+        "low",
+        [[{"field": "risk_expired", "value": True}]],
+        "Decide again.",
     ),
 )
 BY_KEY = {one.key: one for one in PREDEFINED}

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
 from consentry.accounts.models import Account
+from consentry.core.clock import now
+from consentry.inventory.models import Change, Plugin
 from consentry.inventory.plugin_data import moment
-from consentry.policy import services
+from consentry.policy import conditions, services
+from consentry.policy.facts import facts
 from consentry.policy.models import Alert, AlertState
 from consentry.policy.predefined import BY_KEY
+from consentry.risk.models import ScorePoint
 
+_SHOWN = 8
 _WEIGHT = Case(
     *(When(severity=name, then=Value(weight)) for weight, name in enumerate(("critical", "high", "medium", "low"))),
     default=Value(9),
@@ -21,13 +29,17 @@ _WEIGHT = Case(
 )
 
 
-def alerts(account_id: UUID, *, states: tuple[str, ...] = (), connector: str | None = None) -> QuerySet[Alert]:
-    """An account's alerts: what is live first, then by severity, the newest first."""
-    found = Alert.objects.filter(policy__account_id=account_id, plugin__connector__account_id=account_id).select_related(
+def alerts(
+    account_id: UUID, *, states: tuple[str, ...] = (), connector: str | None = None, policy: str | None = None, audit: bool = False
+) -> QuerySet[Alert]:
+    """An account's alerts: what is live first, then by severity, the newest first; with ``audit`` those of policies in audit mode."""
+    found = Alert.objects.filter(policy__account_id=account_id, plugin__connector__account_id=account_id, audit=audit).select_related(
         "policy", "plugin__connector"
     )
     if states:
         found = found.filter(state__in=states)
+    if policy is not None:
+        found = found.filter(policy__key=policy)
     if connector is not None:
         found = found.filter(plugin__connector__name=connector)
     live = Case(When(state__in=[AlertState.OPEN, AlertState.ACKNOWLEDGED], then=Value(0)), default=Value(1), output_field=IntegerField())
@@ -36,15 +48,15 @@ def alerts(account_id: UUID, *, states: tuple[str, ...] = (), connector: str | N
 
 def as_data(alert: Alert) -> dict[str, Any]:
     """An alert as JSON-ready data."""
-    rule = BY_KEY[alert.policy.key]
+    told = services.definition(alert.policy)
     return {
         "id": str(alert.pk),
         "connector": alert.plugin.connector.name,
         "policy": alert.policy.key,
-        "title": rule.title,
-        "why": rule.why,
-        "remedy": rule.remedy,
-        "technique": rule.technique or None,
+        "title": told.title,
+        "why": told.why,
+        "remedy": told.remedy,
+        "technique": told.technique or None,
         "severity": alert.severity,
         "state": alert.state,
         "plugin_id": str(alert.plugin_id),
@@ -57,30 +69,81 @@ def as_data(alert: Alert) -> dict[str, Any]:
         "reason": alert.reason,
         "assignee": alert.assignee or None,
         "times": alert.times,
+        "comments": [{"by": one.by, "at": moment(one.at), "text": one.text} for one in alert.comments.all()],
         "evidence": alert.evidence,
     }
 
 
 def rows(account_id: UUID, *, connector: str | None = None) -> Iterator[dict[str, Any]]:
     """Every alert as data."""
-    return (as_data(alert) for alert in alerts(account_id, connector=connector).iterator(chunk_size=500))
+    return (as_data(alert) for alert in alerts(account_id, connector=connector).prefetch_related("comments").iterator(chunk_size=500))
 
 
 def policy_rows(account: Account) -> list[dict[str, Any]]:
     """The account's policies with how many alerts of each are live."""
     listed = services.policies(account)
     live = Q(state__in=[AlertState.OPEN, AlertState.ACKNOWLEDGED])
-    counts = dict(Alert.objects.filter(live, policy__in=listed).values_list("policy").annotate(Count("pk")))
-    return [
-        {
-            "id": str(policy.pk),
-            "key": policy.key,
-            "title": BY_KEY[policy.key].title,
-            "why": BY_KEY[policy.key].why,
-            "severity": BY_KEY[policy.key].severity,
-            "technique": BY_KEY[policy.key].technique or None,
-            "state": policy.state,
-            "live_alerts": counts.get(policy.pk, 0),
+    counts = dict(Alert.objects.filter(live, policy__in=listed, audit=False).values_list("policy").annotate(Count("pk")))
+    silent = dict(Alert.objects.filter(live, policy__in=listed, audit=True).values_list("policy").annotate(Count("pk")))
+    rows = []
+    for policy in listed:
+        told = services.definition(policy)
+        rows.append(
+            {
+                "id": str(policy.pk),
+                "key": policy.key,
+                "title": told.title,
+                "why": told.why,
+                "severity": told.severity,
+                "technique": told.technique or None,
+                "state": policy.state,
+                "predefined": policy.key in BY_KEY,
+                "cooldown_hours": policy.cooldown_hours,
+                "rule": told.rule,
+                "live_alerts": counts.get(policy.pk, 0),
+                "audit_matches": silent.get(policy.pk, 0),
+            }
+        )
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a rule would do: the plugins that match now, and how often it would have alerted in the last days."""
+
+    days: int
+    matching: list[Plugin]
+    matches: int
+    alerts: int
+    of_change: bool
+
+
+def trial(account: Account, rule: conditions.Rule, *, days: int = 30) -> Trial:
+    """Try a rule on the inventory and on the history. Nothing is stored.
+
+    A rule of changes is held against every change of these days, with each plugin as it is today; another one counts the plugins that
+    match now and whose score moved or that appeared in these days.
+    """
+    since = now() - timedelta(days=days)
+    live = Plugin.objects.filter(connector__account=account, removed_at__isnull=True, is_console=False).exclude(origin="microsoft")
+    if conditions.of_change(rule):
+        found: dict[tuple[int | None, UUID], set[str]] = defaultdict(set)
+        changes = Change.objects.filter(connector__account=account, at__gte=since, plugin_id__isnull=False)
+        for run_id, plugin_id, kind in changes.values_list("run_id", "plugin_id", "kind"):
+            if plugin_id:
+                found[run_id, plugin_id].add(kind)
+        plugins = {
+            plugin.pk: (plugin, seen) for plugin, seen in facts(live.filter(pk__in={key[1] for key in found}), {}, [rule], since=since)
         }
-        for policy in listed
-    ]
+        hits = [
+            plugins[plugin_id][0]
+            for (_, plugin_id), kinds in found.items()
+            if plugin_id in plugins and conditions.holds(rule, replace(plugins[plugin_id][1], changes=frozenset(kinds)))
+        ]
+        different = list({plugin.pk: plugin for plugin in hits}.values())
+        return Trial(days, different[:_SHOWN], len(different), len(hits), of_change=True)
+    matching = [plugin for plugin, seen in facts(live, {}, [rule]) if conditions.holds(rule, seen)]
+    moved = set(ScorePoint.objects.filter(plugin__in=[plugin.pk for plugin in matching], at__gte=since).values_list("plugin_id", flat=True))
+    recent = [plugin for plugin in matching if plugin.first_seen >= since or plugin.pk in moved]
+    matching.sort(key=lambda plugin: -plugin.risk_score)
+    return Trial(days, matching[:_SHOWN], len(matching), len(recent), of_change=False)

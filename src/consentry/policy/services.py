@@ -2,48 +2,111 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 
-from consentry.accounts.models import Account
+from consentry.accounts.models import Account, Person
 from consentry.audit import services as audit
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
-from consentry.inventory.models import Change, Plugin
-from consentry.policy.models import Alert, AlertState, Policy, PolicyState
-from consentry.policy.predefined import BY_KEY, PREDEFINED, Facts
+from consentry.core.hostile import display_text
+from consentry.inventory.models import Change, Plugin, RiskLevel
+from consentry.notify import services as notify
+from consentry.policy import conditions
+from consentry.policy.facts import facts
+from consentry.policy.models import Alert, AlertComment, AlertState, Policy, PolicyState
+from consentry.policy.predefined import BY_KEY, PREDEFINED
 from consentry.sync.models import SyncRun, TouchedPlugin
 
-_USED_LATELY = timedelta(days=7)
 _LIVE = (AlertState.OPEN, AlertState.ACKNOWLEDGED)
+_CUSTOM = "custom-"
 PRODUCT = "Consentry"
 
 
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a policy says and asks, whether the product's or the account's own."""
+
+    title: str
+    why: str
+    remedy: str
+    technique: str
+    severity: str
+    rule: conditions.Rule
+
+    @property
+    def of_change(self) -> bool:
+        """True when it can only match in the run that finds a change."""
+        return conditions.of_change(self.rule)
+
+
+def definition(policy: Policy) -> Definition:
+    """What ``policy`` says and asks."""
+    if found := BY_KEY.get(policy.key):
+        return Definition(found.title, found.why, found.remedy, found.technique, policy.severity or found.severity, found.rule)
+    return Definition(policy.title, policy.why, "", "", policy.severity, policy.rule or [])
+
+
 def policies(account: Account) -> list[Policy]:
-    """The account's policies in the order of ``PREDEFINED``; those that it lacks are made, active."""
-    found = {policy.key: policy for policy in Policy.objects.filter(account=account)}
+    """The account's policies, the predefined ones first and in their order; those that it lacks are made, active."""
+    listed = Policy.objects.filter(account=account).order_by("title")
+    found = {policy.key: policy for policy in listed}
     missing = [Policy(account=account, key=one.key) for one in PREDEFINED if one.key not in found]
     if missing:
         Policy.objects.bulk_create(missing, ignore_conflicts=True)
-        found = {policy.key: policy for policy in Policy.objects.filter(account=account)}
-    return [found[one.key] for one in PREDEFINED]
+        found = {policy.key: policy for policy in listed.all()}
+    return [found[one.key] for one in PREDEFINED] + [policy for key, policy in found.items() if key.startswith(_CUSTOM)]
 
 
 @transaction.atomic
 def set_state(account: Account, key: str, state: str, *, actor: str) -> Policy:
-    """Switch a policy on or off. Its alerts stay. Raises ``ConsentryError`` for what does not exist."""
-    if key not in BY_KEY or state not in PolicyState.values:
+    """Make a policy active, put it into audit mode, or switch it off. Its alerts stay. Raises ``ConsentryError`` for what does not exist."""
+    policy = next((one for one in policies(account) if one.key == key), None)
+    if policy is None or state not in PolicyState.values:
         raise ConsentryError("policy_unknown", f"There is no policy {key}, or no state {state}.", "Choose one of the list.")
-    policy = next(one for one in policies(account) if one.key == key)
     policy.state, policy.updated_by = state, actor
     policy.save(update_fields=["state", "updated_by", "updated_at"])
-    audit.record(account.id, actor=actor, action="policy:policy:switched", subject=BY_KEY[key].title, state=state)
+    audit.record(account.id, actor=actor, action="policy:policy:switched", subject=definition(policy).title, state=state)
     return policy
+
+
+@transaction.atomic
+def save_policy(
+    account: Account, policy: Policy | None, *, title: str, why: str, severity: str, rule: Any, state: str, cooldown_hours: int, actor: str
+) -> Policy:
+    """Make or change one of the account's own policies, and look at every plugin once. Raises ``ConsentryError`` for a rule that can't be."""
+    title = title.replace("\x00", "").strip()[:200]
+    if not title:
+        raise ConsentryError("title_missing", "A policy needs a name.", "Say in a few words what it looks out for.")
+    if severity not in RiskLevel.values or state not in PolicyState.values:
+        raise ConsentryError("policy_unknown", "This severity or state does not exist.", "Choose one of the list.")
+    policy = policy or Policy(account=account, key=f"{_CUSTOM}{uuid.uuid4().hex[:12]}")
+    policy.title, policy.why, policy.severity, policy.state = title, why.replace("\x00", "").strip(), severity, state
+    policy.rule, policy.cooldown_hours, policy.updated_by = conditions.checked(rule), min(max(cooldown_hours, 0), 24 * 365), actor
+    policy.save()
+    audit.record(account.id, actor=actor, action="policy:policy:saved", subject=title, state=state)
+    if state != PolicyState.OFF and not definition(policy).of_change:
+        live = Plugin.objects.filter(connector__account=account, removed_at__isnull=True).exclude(origin="microsoft")
+        _evaluate(live, {}, [policy])
+    return policy
+
+
+@transaction.atomic
+def delete_policy(policy: Policy, *, actor: str) -> None:
+    """Delete one of the account's own policies with its alerts. Raises ``ConsentryError`` for a predefined one."""
+    if policy.key in BY_KEY:
+        raise ConsentryError("policy_predefined", "A predefined policy can't be deleted.", "Switch it off.")
+    audit.record(policy.account_id, actor=actor, action="policy:policy:deleted", subject=policy.title)
+    policy.delete()
 
 
 @transaction.atomic
@@ -51,11 +114,12 @@ def evaluate_run(run_id: int) -> int:
     """Look at the plugins that a run touched. Returns how many alerts were opened. Can be called again: nothing is told twice."""
     run = SyncRun.objects.select_related("connector__account").get(pk=run_id)
     touched = TouchedPlugin.objects.filter(run_id=run_id)
-    ids = list(touched.values_list("plugin_id", flat=True))
-    changes: dict[UUID, list[str]] = defaultdict(list)
+    ids = set(touched.values_list("plugin_id", flat=True))
+    changes: dict[UUID, set[str]] = defaultdict(set)
     for plugin_id, kind in Change.objects.filter(run_id=run_id, plugin_id__isnull=False).values_list("plugin_id", "kind"):
-        changes[plugin_id].append(kind)
-    opened = evaluate(run.connector.account, {*ids, *changes}, changes)
+        if plugin_id:
+            changes[plugin_id].add(kind)
+    opened = evaluate(run.connector.account, ids | changes.keys(), changes, since=run.started_at or run.queued_at)
     touched.delete()
     return opened
 
@@ -66,62 +130,100 @@ def evaluate_plugins(account_id: UUID, plugin_ids: Iterable[UUID]) -> int:
     return evaluate(Account.objects.get(pk=account_id), plugin_ids, {})
 
 
-def evaluate(account: Account, plugin_ids: Iterable[UUID], changes: dict[UUID, list[str]]) -> int:
+def evaluate(
+    account: Account, plugin_ids: Iterable[UUID], changes: Mapping[UUID, Collection[str]], *, since: datetime | None = None
+) -> int:
     """Open the alerts that are due for these plugins, and resolve those whose condition no longer holds. Returns how many were opened."""
-    active = [(policy, BY_KEY[policy.key]) for policy in policies(account) if policy.state == PolicyState.ACTIVE]
-    opened = 0
+    active = [policy for policy in policies(account) if policy.state != PolicyState.OFF]
     plugins = Plugin.objects.filter(pk__in=list(plugin_ids), connector__account=account, is_console=False)
+    return _evaluate(plugins, changes, active, since=since)
+
+
+def _evaluate(plugins: Any, changes: Mapping[UUID, Collection[str]], active: list[Policy], *, since: datetime | None = None) -> int:
+    rules = [(policy, definition(policy)) for policy in active]
+    asked = [(policy, told, told.of_change) for policy, told in rules]
     known = {
-        (alert.policy_id, alert.plugin_id): alert for alert in Alert.objects.filter(plugin__in=plugins).select_for_update(of=("self",))
+        (alert.policy_id, alert.plugin_id): alert
+        for alert in Alert.objects.filter(plugin__in=plugins, policy__in=active).select_for_update(of=("self",))
     }
-    for plugin in plugins:
-        facts = _facts(plugin, changes.get(plugin.pk, []))
-        for policy, rule in active:
-            matched = plugin.removed_at is None and rule.match(facts)
+    opened = 0
+    for plugin, seen in facts(plugins, changes, [told.rule for _, told in rules], since=since):
+        for policy, told, of_change in asked:
+            matched = plugin.removed_at is None and conditions.holds(told.rule, seen)
             alert = known.get((policy.pk, plugin.pk))
             if matched:
-                opened += _open(policy, plugin, alert, rule.severity, facts, changed=bool(rule.on))
-            elif alert and alert.state in _LIVE and (not rule.on or plugin.removed_at is not None):
+                opened += _open(policy, told, plugin, alert, seen, changed=of_change)
+            elif alert and alert.state in _LIVE and (not of_change or plugin.removed_at is not None):
                 _close(alert, AlertState.RESOLVED, "The condition no longer holds.", PRODUCT)
     return opened
 
 
-def _facts(plugin: Plugin, changes: list[str]) -> Facts:
-    return Facts(
-        origin=plugin.origin,
-        risk_level=plugin.risk_level,
-        permission_level=plugin.permission_level,
-        decision=plugin.decision,
-        enabled=plugin.enabled,
-        used_lately=plugin.last_used is not None and now() - plugin.last_used < _USED_LATELY,
-        signals=frozenset(reason["signal"] for reason in plugin.risk.get("reasons", [])),
-        changes=frozenset(changes),
-    )
-
-
-def _open(policy: Policy, plugin: Plugin, alert: Alert | None, severity: str, facts: Facts, *, changed: bool) -> int:
+def _open(policy: Policy, told: Definition, plugin: Plugin, alert: Alert | None, seen: conditions.Facts, *, changed: bool) -> int:
     """1 when the alert is new or open again. What was dismissed stays so, until something changes again."""
     moment = now()
+    silent = policy.state == PolicyState.AUDIT
     evidence: dict[str, Any] = {
         "score": plugin.risk_score,
         "level": plugin.risk_level,
         "users": plugin.users,
         "all_users": plugin.all_users,
         "reasons": plugin.risk.get("reasons", []),
-        "changes": sorted(facts.changes),
+        "changes": sorted(seen.changes),
     }
     if alert is None:
-        Alert.objects.create(policy=policy, plugin=plugin, severity=severity, evidence=evidence, opened_at=moment, seen_at=moment)
+        alert = Alert.objects.create(
+            policy=policy, plugin=plugin, severity=told.severity, evidence=evidence, opened_at=moment, seen_at=moment, audit=silent
+        )
+        _tell(alert, told, "alert.opened")
         return 1
     alert.seen_at = moment
-    if alert.state in _LIVE or (alert.state == AlertState.DISMISSED and not changed):
+    resting = alert.closed_at is not None and moment - alert.closed_at < timedelta(hours=policy.cooldown_hours)
+    promoted = alert.audit and not silent  # the policy left audit mode: now people are told
+    if not promoted and (alert.state in _LIVE or (alert.state == AlertState.DISMISSED and not changed) or resting):
         alert.save(update_fields=["seen_at"])
         return 0
     alert.state, alert.evidence, alert.opened_at, alert.closed_at = AlertState.OPEN, evidence, moment, None
     alert.closed_by = alert.reason = ""
-    alert.times += 1
+    alert.severity, alert.audit = told.severity, silent
+    alert.times += 0 if promoted else 1
     alert.save()
+    _tell(alert, told, "alert.opened" if promoted else "alert.reopened")
     return 1
+
+
+def _tell(alert: Alert, told: Definition, kind: str) -> None:
+    if alert.audit:
+        return
+    plugin = alert.plugin
+    link = f"{settings.BASE_URL}{reverse('alert', kwargs={'pk': alert.pk})}"
+    reasons = "\n".join(f"+{reason['points']:.1f} {reason['title']}: {reason['evidence']}" for reason in alert.evidence["reasons"][:3])
+    who = "everybody" if plugin.all_users else f"{plugin.users:,} {'person' if plugin.users == 1 else 'people'}"
+    body = f"{plugin.name or '(no name)'}: {alert.evidence['score']:.1f} of 10, {who}, tenant {plugin.connector.name}.\n{told.why}\n{reasons}\n{told.remedy}\n{link}"
+    data = {
+        "alert_id": str(alert.pk),
+        "link": link,
+        "policy": alert.policy.key,
+        "title": told.title,
+        "severity": alert.severity,
+        "technique": told.technique or None,
+        "why": told.why,
+        "remedy": told.remedy,
+        "connector": plugin.connector.name,
+        "plugin_id": str(plugin.pk),
+        "plugin": plugin.name,
+        "app_id": str(plugin.app_id) if plugin.app_id else None,
+        "opened_at": alert.opened_at.isoformat(),
+        "times": alert.times,
+        "evidence": alert.evidence,
+    }
+    notify.publish(
+        alert.policy.account_id,
+        kind=kind,
+        severity=alert.severity,
+        title=display_text(f"{told.title}: {plugin.name}"),
+        body=body,
+        data=data,
+    )
 
 
 def _close(alert: Alert, state: AlertState, reason: str, actor: str) -> None:
@@ -139,9 +241,29 @@ def change_alert(alert: Alert, state: str, *, reason: str = "", actor: str) -> N
         raise ConsentryError("reason_missing", "A dismissal needs a reason.", "Say in a few words why this is no problem.")
     if state in _LIVE:
         alert.state, alert.closed_at, alert.closed_by, alert.reason = state, None, "", ""
-        alert.assignee = actor if state == AlertState.ACKNOWLEDGED else alert.assignee
+        alert.assignee = alert.assignee or actor if state == AlertState.ACKNOWLEDGED else alert.assignee
         alert.save(update_fields=["state", "closed_at", "closed_by", "reason", "assignee"])
     else:
         _close(alert, AlertState(state), reason, actor)
     account_id = alert.policy.account_id
     audit.record(account_id, actor=actor, action=f"policy:alert:{state}", subject=alert.plugin.name, policy=alert.policy.key, reason=reason)
+
+
+@transaction.atomic
+def assign(alert: Alert, to: str, *, actor: str) -> None:
+    """Give an alert to somebody of the account, or with an empty ``to`` to nobody. Raises ``ConsentryError`` for a stranger."""
+    account_id = alert.policy.account_id
+    if to and not Person.objects.filter(account=account_id, email=to, is_active=True).exists():
+        raise ConsentryError("person_unknown", f"There is nobody here called {to}.", "Choose somebody of the list.")
+    alert.assignee = to
+    alert.save(update_fields=["assignee"])
+    audit.record(account_id, actor=actor, action="policy:alert:assigned", subject=alert.plugin.name, policy=alert.policy.key, to=to)
+
+
+@transaction.atomic
+def comment(alert: Alert, text: str, *, actor: str) -> None:
+    """Write something to an alert. Raises ``ConsentryError`` for an empty comment."""
+    text = text.replace("\x00", "").strip()
+    if not text:
+        raise ConsentryError("comment_empty", "The comment is empty.", "Write something, or leave it.")
+    AlertComment.objects.create(alert=alert, by=actor, at=now(), text=text[:10_000])

@@ -1,4 +1,4 @@
-"""Alerts and policies."""
+"""Alerts: what the policies found, and what people make of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
+from consentry.accounts.models import Person
 from consentry.core.errors import ConsentryError
 from consentry.policy import queries, services
 from consentry.policy.models import Alert, AlertState
-from consentry.policy.predefined import BY_KEY
 from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.plugin_rows import plugin_row
 
@@ -25,7 +25,7 @@ VIEWS = (("live", "To do", _LIVE), ("closed", "Closed", (AlertState.RESOLVED, Al
 
 
 def _row(alert: Alert) -> dict[str, Any]:
-    return {**plugin_row(alert.plugin), "alert": alert, "rule": BY_KEY[alert.policy.key]}
+    return {**plugin_row(alert.plugin), "alert": alert, "rule": services.definition(alert.policy)}
 
 
 @require_role("viewer")
@@ -33,12 +33,16 @@ def alerts(request: ConsoleRequest) -> HttpResponse:
     """What the policies found."""
     chosen = request.GET.get("view", "live")
     states = next((states for name, _, states in VIEWS if name == chosen), _LIVE)
-    page = Paginator(queries.alerts(request.user.account_id, states=tuple(states)), _SIZE).get_page(request.GET.get("page"))
+    policy, silent = request.GET.get("policy"), request.GET.get("audit") == "yes"
+    listed = queries.alerts(request.user.account_id, states=tuple(states), policy=policy or None, audit=silent)
+    page = Paginator(listed, _SIZE).get_page(request.GET.get("page"))
+    kept = {"view": chosen, **({"policy": policy} if policy else {}), **({"audit": "yes"} if silent else {})}
     context = {
         "rows": [_row(alert) for alert in page.object_list],
         "page": page,
         "views": [(name, label, name == chosen) for name, label, _ in VIEWS],
-        "kept": urlencode({"view": chosen}) + "&",
+        "kept": urlencode(kept) + "&",
+        "narrowed": bool(policy or silent),
         "chosen": chosen,
     }
     return render(request, "policy/alerts.html", context)
@@ -53,36 +57,32 @@ def _find(request: ConsoleRequest, pk: UUID) -> Alert:
 def alert(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     """One alert with the evidence of the time."""
     found = _find(request, pk)
-    return render(request, "policy/alert.html", {**_row(found), "may_decide": request.user.may("analyst"), "live": found.state in _LIVE})
+    people = Person.objects.filter(account=request.user.account, is_active=True).order_by("email").values_list("email", flat=True)
+    context = {
+        **_row(found),
+        "may_decide": request.user.may("analyst"),
+        "live": found.state in _LIVE,
+        "comments": found.comments.all(),
+        "people": list(people),
+    }
+    return render(request, "policy/alert.html", context)
 
 
 @require_POST
 @require_role("analyst")
 def change(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """Acknowledge, resolve, dismiss or reopen."""
-    found = _find(request, pk)
+    """Acknowledge, resolve, dismiss or reopen; give it to somebody; write to it."""
+    found, actor = _find(request, pk), request.user.email
     try:
-        services.change_alert(found, request.POST.get("state", ""), reason=request.POST.get("reason", ""), actor=request.user.email)
+        if "comment" in request.POST:
+            services.comment(found, request.POST["comment"], actor=actor)
+            messages.success(request, "The comment was added.")
+        elif "assignee" in request.POST:
+            services.assign(found, request.POST["assignee"], actor=actor)
+            messages.success(request, f"The alert is {found.assignee}'s now." if found.assignee else "The alert is nobody's now.")
+        else:
+            services.change_alert(found, request.POST.get("state", ""), reason=request.POST.get("reason", ""), actor=actor)
+            messages.success(request, f"The alert is {found.get_state_display().lower()}.")
     except ConsentryError as error:
         messages.error(request, f"{error.what} {error.remedy}")
-    else:
-        messages.success(request, f"The alert is {found.get_state_display().lower()}.")
     return redirect("alert", pk=pk)
-
-
-@require_role("viewer")
-def policies(request: ConsoleRequest) -> HttpResponse:
-    """What the product looks out for, each with a switch."""
-    context = {"rows": queries.policy_rows(request.user.account), "may_switch": request.user.may("administrator")}
-    return render(request, "policy/policies.html", context)
-
-
-@require_POST
-@require_role("administrator")
-def switch(request: ConsoleRequest, key: str) -> HttpResponse:
-    """Switch a policy on or off."""
-    try:
-        services.set_state(request.user.account, key, request.POST.get("state", ""), actor=request.user.email)
-    except ConsentryError as error:
-        messages.error(request, f"{error.what} {error.remedy}")
-    return redirect("policies")

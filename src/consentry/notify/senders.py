@@ -1,0 +1,164 @@
+"""How a message leaves: each sender either delivers or raises ``NotDelivered`` with one sentence."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import apprise
+import requests
+
+from consentry import __version__
+from consentry.core.hostile import display_text
+
+TIMEOUT_SECONDS = 15
+_SECRET_PREFIX = "whsec_"  # noqa: S105  # the public prefix of such secrets
+_SEVERITY_IDS = {"low": 2, "medium": 3, "high": 4, "critical": 5}  # OCSF
+_SYSLOG_LEVELS = {"low": 5, "medium": 4, "high": 3, "critical": 2}  # RFC 5424: notice, warning, error, critical
+_SYSLOG_FACILITY = 13  # log audit
+_SYSLOG_PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
+
+
+class NotDelivered(Exception):
+    """Why a try failed, in one sentence; ``gone`` when the receiver wants no more."""
+
+    def __init__(self, why: str, *, gone: bool = False) -> None:
+        super().__init__(why)
+        self.gone = gone
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is told. ``id`` is the same for every try."""
+
+    id: str
+    kind: str
+    severity: str
+    title: str
+    body: str
+    data: dict[str, Any]
+    at: datetime
+
+
+def new_secret() -> str:
+    """A signing secret as Standard Webhooks writes it: ``whsec_`` and 32 random bytes in base64."""
+    return _SECRET_PREFIX + base64.b64encode(os.urandom(32)).decode()
+
+
+def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The ``webhook-signature`` of a body. Source: github.com/standard-webhooks/standard-webhooks, spec."""
+    key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX))
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def send_webhook(address: str, secret: str, message: Message, payload: dict[str, Any], *, now: datetime) -> None:
+    """POST ``payload``, signed. Redirects are not followed. Raises ``NotDelivered`` for anything but a 2xx."""
+    body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+    timestamp = int(now.timestamp())
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"Consentry/{__version__}",
+        "webhook-id": message.id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature(secret, message.id, timestamp, body),
+    }
+    try:
+        with requests.post(address, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True) as answer:
+            status = answer.status_code
+    except requests.RequestException as error:
+        raise NotDelivered(f"{_host(address)} can't be reached ({type(error).__name__}).") from error
+    if not 200 <= status < 300:
+        raise NotDelivered(f"{_host(address)} answered with status {status}.", gone=status == 410)
+
+
+def webhook_payload(message: Message) -> dict[str, Any]:
+    """The body of a webhook."""
+    return {"type": message.kind, "timestamp": _stamp(message.at), "data": message.data}
+
+
+def ocsf_finding(message: Message) -> dict[str, Any]:
+    """The message as an OCSF 1.3 detection finding (class 2004). Source: schema.ocsf.io."""
+    data = message.data
+    technique, _, name = str(data.get("technique") or "").partition(" ")
+    finding: dict[str, Any] = {
+        "uid": message.id,
+        "title": message.title,
+        "desc": message.body,
+        "types": [str(data.get("policy") or message.kind)],
+    }
+    if technique:
+        finding["attacks"] = [{"technique": {"uid": technique, "name": name}}]
+    return {
+        "class_uid": 2004,
+        "category_uid": 2,
+        "activity_id": 1,
+        "type_uid": 200401,
+        "time": int(message.at.timestamp() * 1000),
+        "severity_id": _SEVERITY_IDS.get(message.severity, 1),
+        "severity": message.severity.capitalize(),
+        "message": message.title,
+        "metadata": {
+            "version": "1.3.0",
+            "uid": message.id,
+            "product": {"name": "Consentry", "vendor_name": "Consentry", "version": __version__},
+        },
+        "finding_info": finding,
+        "resources": [{"type": "application", "name": data.get("plugin"), "uid": data.get("app_id")}] if data.get("plugin") else [],
+        "unmapped": data,
+    }
+
+
+def send_syslog(address: str, message: Message) -> None:
+    """One RFC 5424 message with the finding as JSON, over ``udp://``, ``tcp://`` or ``tls://``. Raises ``NotDelivered``."""
+    parts = urlsplit(address)
+    host, port = parts.hostname or "", parts.port or _SYSLOG_PORTS.get(parts.scheme, 514)
+    priority = _SYSLOG_FACILITY * 8 + _SYSLOG_LEVELS.get(message.severity, 6)
+    text = json.dumps(ocsf_finding(message), separators=(",", ":"))
+    name = socket.gethostname() or "-"
+    line = f"<{priority}>1 {_stamp(message.at)} {name} consentry {os.getpid()} {message.kind} - {text}".encode()
+    try:
+        if parts.scheme == "udp":
+            family, kind, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+            with socket.socket(family, kind) as datagram:
+                datagram.sendto(line, target)
+            return
+        with socket.create_connection((host, port), timeout=TIMEOUT_SECONDS) as plain:
+            framed = str(len(line)).encode() + b" " + line  # RFC 6587, octet counting
+            if parts.scheme == "tls":
+                with ssl.create_default_context().wrap_socket(plain, server_hostname=host) as sealed:
+                    sealed.sendall(framed)
+            else:
+                plain.sendall(framed)
+    except OSError as error:
+        raise NotDelivered(f"{host} can't be reached ({error.strerror or type(error).__name__}).") from error
+
+
+def send_chat(address: str, messages: Sequence[Message]) -> None:
+    """One or more messages by apprise (mail, Slack, Teams and many more). Raises ``NotDelivered``."""
+    room = apprise.Apprise()
+    if not room.add(address):
+        raise NotDelivered("The address is not one that apprise knows.")
+    title = display_text(messages[0].title if len(messages) == 1 else f"{len(messages)} messages of Consentry")
+    lines = [message.body if len(messages) == 1 else f"{message.title}\n{message.body}" for message in messages]
+    body = "\n\n".join("\n".join(display_text(line) for line in text.splitlines()) for text in lines)
+    if not room.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
+        raise NotDelivered("The service did not take the message.")
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).hostname or "The address"
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,256 @@
+"""The only writers of channels and deliveries."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
+
+import apprise
+from django.db import transaction
+from django.db.models import QuerySet
+
+from consentry.accounts.models import Account
+from consentry.audit import services as audit
+from consentry.core import events, secrets
+from consentry.core.clock import now
+from consentry.core.errors import ConsentryError
+from consentry.core.secrets import Secret
+from consentry.notify import senders
+from consentry.notify.models import Channel, ChannelKind, Delivery, DeliveryState, Pace, Severity
+from consentry.notify.senders import Message, NotDelivered
+
+# After which wait the next try comes; then it is given up. Source: Standard Webhooks, recommended schedule.
+RETRIES = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
+)
+_KEPT_TRIES = 20
+_MOST_TOGETHER = 100
+_LEASE = timedelta(minutes=2)  # longer than any try
+_DAILY_AT = time(8)
+_WEIGHTS = {name: weight for weight, name in enumerate(Severity.values)}
+_SCHEMES = {
+    ChannelKind.WEBHOOK: ("https", "http"),
+    ChannelKind.OCSF: ("https", "http"),
+    ChannelKind.SYSLOG: ("udp", "tcp", "tls"),
+}
+_SIGNED = (ChannelKind.WEBHOOK, ChannelKind.OCSF)
+
+
+@transaction.atomic
+def save_channel(account: Account, channel: Channel | None, *, actor: str, address: str, **fields: Any) -> tuple[Channel, str | None]:
+    """Make or change a channel; an empty ``address`` keeps the old one. Returns it and, once, a new signing secret.
+
+    Raises ``ConsentryError`` for an address that can't be one, or a name that is taken.
+    """
+    made = channel is None
+    channel = channel or Channel(account=account, created_by=actor)
+    for name, value in fields.items():
+        setattr(channel, name, value)
+    if channel.timezone not in available_timezones():
+        raise ConsentryError("timezone_unknown", f"There is no time zone {channel.timezone}.", "Choose one such as Europe/Amsterdam.")
+    if Channel.objects.filter(account=account, name=channel.name).exclude(pk=channel.pk).exists():
+        raise ConsentryError("channel_name_taken", f"There is a channel called {channel.name} already.", "Choose another name.")
+    if address or made:
+        channel.shown_address = _checked(channel.kind, address)
+        channel.address = secrets.box().encrypt(address, context=f"notify.channel.address:{channel.pk}")
+    secret = None
+    if channel.kind in _SIGNED and channel.secret is None:
+        secret = senders.new_secret()
+        channel.secret = secrets.box().encrypt(secret, context=f"notify.channel.secret:{channel.pk}")
+    channel.save()
+    deed = "made" if made else "changed"
+    audit.record(account.id, actor=actor, action=f"notify:channel:{deed}", subject=channel.name, kind=channel.kind)
+    return channel, secret
+
+
+@transaction.atomic
+def switch_channel(channel: Channel, *, enabled: bool, actor: str) -> None:
+    """Switch a channel on or off. What waits goes out when it is on again."""
+    channel.enabled, channel.disabled_reason = enabled, "" if enabled else f"Switched off by {actor}."
+    channel.save(update_fields=["enabled", "disabled_reason"])
+    audit.record(channel.account_id, actor=actor, action="notify:channel:switched", subject=channel.name, enabled=enabled)
+    if enabled:
+        events.emit("notify:delivery:queued", channel_id=str(channel.pk))
+
+
+@transaction.atomic
+def delete_channel(channel: Channel, *, actor: str) -> None:
+    """Delete a channel with its log."""
+    audit.record(channel.account_id, actor=actor, action="notify:channel:deleted", subject=channel.name)
+    channel.delete()
+
+
+def publish(account_id: UUID, *, kind: str, severity: str, title: str, body: str, data: dict[str, Any]) -> int:
+    """Queue a message for every channel that wants it, in the caller's transaction. Returns for how many."""
+    moment = now()
+    message_id = f"msg_{uuid.uuid4().hex}"
+    found = [
+        channel
+        for channel in Channel.objects.filter(account=account_id)
+        if _WEIGHTS.get(severity, 0) >= _WEIGHTS[channel.least_severity] and (channel.enabled or not channel.disabled_reason)
+    ]
+    Delivery.objects.bulk_create(
+        Delivery(
+            channel=channel, message_id=message_id, kind=kind, severity=severity, title=title, body=body, data=data,
+            created_at=moment, due_at=due_at(channel, severity, moment),
+        )
+        for channel in found
+    )  # fmt: skip
+    for channel in found:
+        events.emit("notify:delivery:queued", channel_id=str(channel.pk))
+    return len(found)
+
+
+def test_channel(channel: Channel, *, actor: str) -> Delivery:
+    """Send a message now, whatever pace and quiet hours say, and return how it went."""
+    moment = now()
+    delivery = Delivery.objects.create(
+        channel=channel, message_id=f"msg_{uuid.uuid4().hex}", kind="test", severity=Severity.LOW, title="Consentry can reach you",
+        body=f"{actor} sent this to try the channel {channel.name}.", data={"channel": channel.name}, created_at=moment, due_at=moment,
+    )  # fmt: skip
+    _send(channel, [delivery])
+    return delivery
+
+
+@transaction.atomic
+def replay(delivery: Delivery, *, actor: str) -> None:
+    """Send once more, under the same message id."""
+    delivery.state, delivery.due_at, delivery.delivered_at = DeliveryState.PENDING, now(), None
+    delivery.save(update_fields=["state", "due_at", "delivered_at"])
+    audit.record(delivery.channel.account_id, actor=actor, action="notify:delivery:replayed", subject=delivery.title)
+    events.emit("notify:delivery:queued", channel_id=str(delivery.channel_id))
+
+
+def deliver_due(channel_id: UUID | None = None) -> int:
+    """Send what is due, over one channel or all. Returns how many were delivered.
+
+    Several workers never send the same at once; what a dead one had taken is due again after a while, under the same message id.
+    """
+    delivered = 0
+    while claimed := _claim(channel_id):
+        delivered += _send(claimed[0].channel, claimed)
+    return delivered
+
+
+def waiting_channels() -> list[UUID]:
+    """The channels that have something to send now."""
+    return sorted(set(_due().values_list("channel_id", flat=True)))
+
+
+def _due() -> QuerySet[Delivery]:
+    return Delivery.objects.filter(state=DeliveryState.PENDING, due_at__lte=now(), channel__enabled=True)
+
+
+@transaction.atomic
+def _claim(channel_id: UUID | None) -> list[Delivery]:
+    """The next message, or the next digest, held for as long as a try may take."""
+    found = _due().select_related("channel").select_for_update(skip_locked=True, of=("self",)).order_by("due_at", "created_at")
+    if channel_id is not None:
+        found = found.filter(channel=channel_id)
+    first = found.first()
+    if first is None:
+        return []
+    together = first.channel.kind == ChannelKind.CHAT and first.channel.pace != Pace.AT_ONCE
+    claimed = list(found.filter(channel=first.channel)[:_MOST_TOGETHER]) if together else [first]
+    Delivery.objects.filter(pk__in=[one.pk for one in claimed]).update(due_at=now() + _LEASE)
+    return claimed
+
+
+def due_at(channel: Channel, severity: str, moment: datetime) -> datetime:
+    """When a message goes out over a channel: at once or with the next digest, and after the quiet hours unless it is critical."""
+    local = moment.astimezone(ZoneInfo(channel.timezone))
+    if channel.pace == Pace.HOURLY:
+        local = local.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    elif channel.pace == Pace.DAILY:
+        today = local.replace(hour=_DAILY_AT.hour, minute=0, second=0, microsecond=0)
+        local = today if today > local else today + timedelta(days=1)
+    if severity != Severity.CRITICAL and channel.quiet_from and channel.quiet_until and _quiet(channel, local.time()):
+        end = local.replace(hour=channel.quiet_until.hour, minute=channel.quiet_until.minute, second=0, microsecond=0)
+        local = end if end > local else end + timedelta(days=1)
+    return local if channel.pace != Pace.AT_ONCE or local.astimezone(moment.tzinfo) > moment else moment
+
+
+def _quiet(channel: Channel, at: time) -> bool:
+    begin, end = channel.quiet_from, channel.quiet_until
+    if begin is None or end is None:
+        return False
+    return begin <= at < end if begin <= end else at >= begin or at < end
+
+
+def _send(channel: Channel, deliveries: list[Delivery]) -> int:
+    """One try. Returns how many were delivered."""
+    moment = now()
+    error = ""
+    try:
+        _hand_over(channel, [_message(one) for one in deliveries], moment)
+    except NotDelivered as problem:
+        error = str(problem)
+        if problem.gone:
+            channel.enabled, channel.disabled_reason = False, "The receiver answered that it wants no more messages (410)."
+            channel.save(update_fields=["enabled", "disabled_reason"])
+    except ConsentryError as problem:  # a sealed address that no key opens
+        error = f"{problem.what} {problem.remedy}"
+    for one in deliveries:
+        one.tries = [*one.tries, {"at": moment.isoformat(), "error": error}][-_KEPT_TRIES:]
+        failures = sum(1 for attempt in one.tries if attempt["error"])
+        if not error:
+            one.state, one.delivered_at = DeliveryState.DELIVERED, moment
+        elif failures > len(RETRIES) or one.kind == "test":
+            one.state = DeliveryState.FAILED
+        else:
+            one.due_at = moment + RETRIES[failures - 1]
+        one.save(update_fields=["tries", "state", "delivered_at", "due_at"])
+    return 0 if error else len(deliveries)
+
+
+def _hand_over(channel: Channel, messages: list[Message], moment: datetime) -> None:
+    address = str.__str__(secrets.box().decrypt(bytes(channel.address), context=f"notify.channel.address:{channel.pk}"))
+    if channel.kind == ChannelKind.CHAT:
+        senders.send_chat(address, messages)
+        return
+    for message in messages:
+        if channel.kind == ChannelKind.SYSLOG:
+            senders.send_syslog(address, message)
+        else:
+            payload = senders.ocsf_finding(message) if channel.kind == ChannelKind.OCSF else senders.webhook_payload(message)
+            senders.send_webhook(address, str.__str__(signing_secret(channel)), message, payload, now=moment)
+
+
+def signing_secret(channel: Channel) -> Secret:
+    """The secret with which a webhook is signed."""
+    return secrets.box().decrypt(bytes(channel.secret or b""), context=f"notify.channel.secret:{channel.pk}")
+
+
+def _message(delivery: Delivery) -> Message:
+    return Message(delivery.message_id, delivery.kind, delivery.severity, delivery.title, delivery.body, delivery.data, delivery.created_at)
+
+
+def _checked(kind: str, address: str) -> str:
+    """The address as it may be shown. Raises ``ConsentryError`` when it can't be one."""
+    wrong = ConsentryError(
+        "address_not_understood",
+        "The address is not one that this kind of channel can use.",
+        "A webhook begins with https://, syslog with udp://, tcp:// or tls://; for mail and chats see github.com/caronc/apprise/wiki.",
+    )
+    if kind == ChannelKind.CHAT:
+        if not apprise.Apprise().add(address):
+            raise wrong
+        return f"{urlsplit(address).scheme}://…"
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise wrong from error
+    if parts.scheme not in _SCHEMES[ChannelKind(kind)] or not host:
+        raise wrong
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{'/…' if parts.path.strip('/') or parts.query else ''}"
+
+
+def channels(account: Account) -> Iterable[Channel]:
+    """The account's channels by name."""
+    return Channel.objects.filter(account=account).order_by("name")
