@@ -9,6 +9,7 @@ from django import forms
 
 from consentry.accounts.models import Role
 from consentry.connect.models import Connector, Status
+from consentry.notify.models import ChannelKind, Pace, Severity
 
 
 class ConnectorForm(forms.Form):
@@ -91,7 +92,10 @@ class IntegrationEditForm(forms.Form):
 
     description = forms.CharField(label="Description", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
     sync_every_minutes = forms.IntegerField(
-        label="Sync every (minutes)", min_value=15, max_value=10080, help_text="Between 15 minutes and a week. An hour is a good start."
+        label="Sync every (minutes)",
+        min_value=5,
+        max_value=10080,
+        help_text="Between 5 minutes and a week. After the first sync only what changed is read, so a short time costs little.",
     )
 
 
@@ -156,3 +160,24 @@ class LicenceForm(forms.Form):
     until = forms.DateField(
         label="Until", required=False, help_text="Last day. Empty: without an end.", widget=forms.DateInput(attrs={"type": "date"})
     )
+
+
+class ChannelForm(forms.Form):
+    """A way to tell somebody. An empty address keeps the stored one."""
+
+    kind = forms.ChoiceField(label="Kind", choices=ChannelKind.choices)
+    name = forms.CharField(label="Name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    address = forms.CharField(
+        label="Address",
+        required=False,
+        max_length=2000,
+        help_text="https://… for a webhook, tls://host:6514 for syslog, and what apprise knows for the rest: mailtos://, slack://, msteams://. Stored encrypted.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    least_severity = forms.ChoiceField(label="From severity", choices=Severity.choices, initial=Severity.MEDIUM)
+    pace = forms.ChoiceField(label="How often", choices=Pace.choices, help_text="Together is for mail and chats; daily means at eight.")
+    quiet_from = forms.TimeField(label="Quiet from", required=False, widget=forms.TimeInput(attrs={"type": "time"}))
+    quiet_until = forms.TimeField(
+        label="Quiet until", required=False, widget=forms.TimeInput(attrs={"type": "time"}), help_text="What is critical comes through."
+    )
+    timezone = forms.CharField(label="Time zone", max_length=60, initial="UTC", widget=forms.TextInput(attrs={"list": "timezones"}))

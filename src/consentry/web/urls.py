@@ -16,6 +16,7 @@ from consentry.web import (
     health,
     integrations,
     lists,
+    notifications,
     plugin,
     plugins,
     policies,
@@ -85,6 +86,10 @@ urlpatterns = [
     path(f"administration/people/{_UUID}/link/", administration.new_link, name="administration-link"),
     path("administration/tokens/", administration.tokens, name="administration-tokens"),
     path(f"administration/tokens/{_UUID}/revoke/", administration.revoke_token, name="administration-token-revoke"),
+    path("administration/notifications/", notifications.index, name="administration-notifications"),
+    path(f"administration/notifications/{_UUID}/", notifications.channel, name="administration-channel"),
+    path(f"administration/notifications/{_UUID}/deed/", notifications.deed, name="administration-channel-deed"),
+    path(f"administration/notifications/deliveries/{_UUID}/replay/", notifications.replay, name="administration-replay"),
     path("administration/licence/", administration.licence, name="administration-licence"),
     path("administration/audit/", administration.audit_trail, name="administration-audit"),
 ]

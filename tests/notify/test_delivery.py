@@ -1,0 +1,304 @@
+"""From a consent at Microsoft to a message at a receiver, and what happens when the receiver is not there."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from procrastinate.contrib.django import app as jobs
+from tests.world import World
+
+from consentry.accounts import services as accounts
+from consentry.connect.models import Integration
+from consentry.core.clock import now
+from consentry.core.errors import ConsentryError
+from consentry.core.worker import worker_connector
+from consentry.inventory.models import Plugin
+from consentry.notify import services
+from consentry.notify.models import Channel, ChannelKind, Delivery
+from consentry.policy.models import Alert
+
+
+@dataclass
+class Receiver:
+    """An HTTP server that keeps what it gets and answers as told."""
+
+    address: str
+    status: int = 200
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            found.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(found.status)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found = Receiver(f"http://127.0.0.1:{server.server_address[1]}/hooks/secret-path")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+def channel(address: str, kind: str = ChannelKind.WEBHOOK, **fields: Any) -> tuple[Channel, str | None]:
+    usual: dict[str, Any] = {
+        "name": kind,
+        "least_severity": "low",
+        "pace": "at_once",
+        "quiet_from": None,
+        "quiet_until": None,
+        "timezone": "UTC",
+    }
+    return services.save_channel(accounts.default_account(), None, actor="test", address=address, kind=kind, **(usual | fields))
+
+
+def tell(severity: str = "high", title: str = "A plugin") -> None:
+    services.publish(
+        accounts.default_account().pk,
+        kind="alert.opened",
+        severity=severity,
+        title=title,
+        body="Words\u202e",
+        data={"plugin": "A", "technique": "T1528 Steal"},
+    )
+
+
+def check(secret: str, headers: dict[str, str], body: bytes) -> None:
+    """As a receiver checks it (Standard Webhooks)."""
+    key = base64.b64decode(secret.split("_", 1)[1])
+    signed = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
+    assert headers["webhook-signature"] == "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+
+
+def work() -> None:
+    """Let a real worker do what is queued, and what that queues."""
+    with jobs.replace_connector(worker_connector()) as worker:
+        for _ in range(12):
+            worker.run_worker(wait=False, install_signal_handlers=False, listen_notify=False)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())"
+                )
+                if cursor.fetchone() == (0,):
+                    break
+    with connection.cursor() as cursor:  # the jobs' threads leave their connections to the end of their process
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_a_consent_becomes_a_delivered_webhook_within_one_polling_interval(make_world: Callable[..., World], receiver: Receiver) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    _, secret = channel(receiver.address)
+    directory = world.directory
+    graph = next(row for row in directory.service_principals.values() if len(row["appRoles"]) > 3)
+    harmless = Plugin.objects.filter(
+        connector_id=world.connector_id, origin="third_party", risk_score__lt=3, permission_level="low"
+    ).first()
+    assert harmless is not None
+    role = next(one["id"] for one in graph["appRoles"] if one["value"] == "RoleManagement.ReadWrite.Directory")
+    directory.assign(str(harmless.service_principal_id), graph["id"], role)
+
+    began = time.monotonic()
+    Integration.objects.filter(pk=world.integration.pk).update(next_sync_at=now())  # the polling interval is over
+    world.fresh_budget()
+    jobs.configure_task("sync.schedule").defer(timestamp=int(time.time()))
+    work()
+    took = timedelta(seconds=time.monotonic() - began)
+
+    assert took < timedelta(minutes=world.integration.sync_every_minutes)
+    alert = Alert.objects.get(plugin=harmless, policy__key="gained_power")
+    told = [(headers, json.loads(body), body) for headers, body in receiver.got]
+    headers, message, body = next(one for one in told if one[1]["data"]["alert_id"] == str(alert.pk))
+    check(secret or "", headers, body)
+    assert message["type"] == "alert.opened"
+    assert message["data"]["plugin"] == harmless.name
+    assert message["data"]["evidence"]["reasons"][0]["signal"] == "permission_reach"
+    assert Delivery.objects.get(message_id=headers["webhook-id"]).state == "delivered"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_is_seen_and_tried_again_under_the_same_id(receiver: Receiver) -> None:
+    channel(receiver.address)
+    receiver.status = 500
+    tell()
+    assert services.deliver_due() == 0
+    one = Delivery.objects.get()
+    assert (one.state, one.tries[-1]["error"]) == ("pending", "127.0.0.1 answered with status 500.")
+    assert one.due_at > now()
+    assert services.deliver_due() == 0  # not due yet
+    assert len(receiver.got) == 1
+    receiver.status = 204
+    Delivery.objects.update(due_at=now())
+    assert services.deliver_due() == 1
+    services.replay(Delivery.objects.get(), actor="test")
+    assert services.deliver_due() == 1
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_given_up_in_the_end_and_never_silently(receiver: Receiver) -> None:
+    channel(receiver.address)
+    receiver.status = 503
+    tell()
+    for _ in range(len(services.RETRIES) + 1):
+        Delivery.objects.update(due_at=now())
+        services.deliver_due()
+    one = Delivery.objects.get()
+    assert (one.state, len(one.tries)) == ("failed", len(services.RETRIES) + 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receiver_that_is_gone_switches_its_channel_off(receiver: Receiver) -> None:
+    made, _ = channel(receiver.address)
+    receiver.status = 410
+    tell()
+    services.deliver_due()
+    made.refresh_from_db()
+    assert not made.enabled
+    assert "410" in made.disabled_reason
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_dead_worker_had_taken_is_sent_by_the_next(receiver: Receiver) -> None:
+    channel(receiver.address)
+    tell()
+    assert len(services._claim(None)) == 1  # and then the worker dies
+    assert services.deliver_due() == 0
+    Delivery.objects.update(due_at=now())  # the lease ends
+    assert services.deliver_due() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_severity_decides_who_is_told(receiver: Receiver) -> None:
+    channel(receiver.address, least_severity="high")
+    tell("medium")
+    tell("critical")
+    assert Delivery.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_digest_is_one_message(receiver: Receiver) -> None:
+    channel(receiver.address.replace("http://", "json://"), ChannelKind.CHAT, pace="hourly")
+    tell(title="First")
+    tell(title="Second")
+    assert services.deliver_due() == 0
+    Delivery.objects.update(due_at=now())
+    assert services.deliver_due() == 2
+    ((_, body),) = receiver.got
+    text = json.loads(body)["message"]
+    assert "First" in text and "Second" in text
+    assert "\u202e" not in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_siem_gets_ocsf(receiver: Receiver) -> None:
+    _, secret = channel(receiver.address, ChannelKind.OCSF)
+    tell("critical")
+    services.deliver_due()
+    headers, body = receiver.got[0]
+    check(secret or "", headers, body)
+    finding = json.loads(body)
+    assert (finding["class_uid"], finding["type_uid"], finding["severity_id"]) == (2004, 200401, 5)
+    assert finding["finding_info"]["attacks"] == [{"technique": {"uid": "T1528", "name": "Steal"}}]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+def test_syslog(scheme: str) -> None:
+    got: list[bytes] = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            got.append(self.request[0] if scheme == "udp" else self.request.recv(65536))
+
+    kind = socketserver.UDPServer if scheme == "udp" else socketserver.TCPServer
+    with kind(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        channel(f"{scheme}://127.0.0.1:{server.server_address[1]}", ChannelKind.SYSLOG)
+        tell("critical")
+        assert services.deliver_due() == 1
+        deadline = time.monotonic() + 10
+        while not got and time.monotonic() < deadline:
+            time.sleep(0.01)
+        server.shutdown()
+    line = got[0]
+    if scheme == "tcp":
+        length, _, line = line.partition(b" ")
+        assert int(length) == len(line)
+    assert line.startswith(b"<106>1 20")
+    assert json.loads(line[line.index(b"{") :])["class_uid"] == 2004
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("kind", "address"), [("webhook", "ftp://a"), ("webhook", "https://"), ("syslog", "https://a"), ("chat", "nonsense"), ("webhook", "")]
+)
+def test_addresses_that_cannot_be(kind: str, address: str) -> None:
+    with pytest.raises(ConsentryError):
+        channel(address, kind)
+    assert not Channel.objects.exists()
+
+
+@pytest.mark.django_db
+def test_quiet_hours_and_digests() -> None:
+    at = datetime(2026, 3, 10, 21, 30, tzinfo=UTC)  # 22:30 in Amsterdam
+    quiet, _ = channel(
+        "https://a.example/x",
+        quiet_from=clock(22),
+        quiet_until=clock(7),
+        timezone="Europe/Amsterdam",
+    )
+    assert services.due_at(quiet, "high", at) == datetime(2026, 3, 11, 6, 0, tzinfo=UTC)
+    assert services.due_at(quiet, "critical", at) == at
+    assert services.due_at(quiet, "high", at - timedelta(hours=2)) == at - timedelta(hours=2)
+    daily, _ = channel("https://b.example/x", name="daily", pace="daily", timezone="Europe/Amsterdam")
+    assert services.due_at(daily, "high", at) == datetime(2026, 3, 11, 7, 0, tzinfo=UTC)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_page_makes_tests_and_forgets_a_channel(receiver: Receiver) -> None:
+    person, _ = accounts.add_person(
+        accounts.default_account(), "a@demo.example", role="administrator", actor="test", password="correct horse b"
+    )
+    client = Client(headers={"host": "localhost"})
+    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    form = {"kind": "webhook", "name": "Ours", "address": receiver.address, "least_severity": "low", "pace": "at_once", "timezone": "UTC"}
+    page = client.post("/administration/notifications/", form).content.decode()
+    assert "whsec_" in page
+    assert "secret-path" not in page
+    made = Channel.objects.get()
+    assert b"secret-path" not in bytes(made.address)
+    assert "whsec_" not in client.get("/administration/notifications/").content.decode()
+    page = client.post(f"/administration/notifications/{made.pk}/deed/", {"deed": "test"}, follow=True).content.decode()
+    assert "A test message went out" in page
+    receiver.status = 400
+    page = client.post(f"/administration/notifications/{made.pk}/deed/", {"deed": "test"}, follow=True).content.decode()
+    assert "answered with status 400" in page
+    assert client.post(f"/administration/notifications/{made.pk}/", {**form, "address": "", "name": "Renamed"}).status_code == 302
+    client.post(f"/administration/notifications/{made.pk}/deed/", {"deed": "delete"})
+    assert not Delivery.objects.exists()
