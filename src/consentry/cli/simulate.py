@@ -36,6 +36,7 @@ def microsoft(
     throttle_rate: float = typer.Option(0.0, help="Share of Graph requests answered with 429."),
     consent_delay: float = typer.Option(6.0, help="Seconds until a consent shows in tokens."),
     consented: bool = typer.Option(False, "--consented", help="The tenant has consented to every registration already."),
+    healthy: bool = typer.Option(False, "--healthy", help="A tenant without the stories of attacks."),
     redirect_uri: list[str] = typer.Option([], help="Registered redirect address; may be repeated."),
     state_file: Path | None = typer.Option(None, help="Remember consents here over restarts."),
     only_describe: bool = typer.Option(False, "--describe", help="Print the description and exit."),
@@ -52,6 +53,7 @@ def microsoft(
         throttle_rate=throttle_rate,
         consent_delay_seconds=consent_delay,
         consented=consented,
+        healthy=healthy,
         state_file=state_file,
     )
     if only_describe:

@@ -130,6 +130,7 @@ def evaluate_plugins(account_id: UUID, plugin_ids: Iterable[UUID]) -> int:
     return evaluate(Account.objects.get(pk=account_id), plugin_ids, {})
 
 
+@transaction.atomic
 def evaluate(
     account: Account, plugin_ids: Iterable[UUID], changes: Mapping[UUID, Collection[str]], *, since: datetime | None = None
 ) -> int:

@@ -21,4 +21,5 @@ class SimulatorOptions:
     consent_delay_seconds: float = 6.0
     page_token_lifetime_seconds: float | None = None
     consented: bool = False
+    healthy: bool = False  # a tenant without the stories of attacks
     state_file: Path | None = None

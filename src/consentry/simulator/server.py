@@ -40,6 +40,7 @@ def build_cloud(options: SimulatorOptions, redirect_uris: list[str] | None = Non
         users=max(options.users, _SMALL),
         grants=options.grants,
         assignments=options.assignments,
+        healthy=options.healthy,
     )
     cloud = Cloud()
     for tenant in (main, _other_tenant(options.seed, main)):

@@ -49,14 +49,23 @@ _APP_ROLES_ASKED = (
 
 
 def make_tenant(
-    *, seed: int, plugins: int, users: int, grants: int | None = None, assignments: int | None = None, tenant_id: str | None = None
+    *,
+    seed: int,
+    plugins: int,
+    users: int,
+    grants: int | None = None,
+    assignments: int | None = None,
+    tenant_id: str | None = None,
+    healthy: bool = False,
 ) -> Tenant:
     """The same tenant for the same arguments, but for dates, which are relative to now.
 
     ``plugins`` counts the service principals that are not Microsoft's, ``grants`` the delegated grants and
-    ``assignments`` the application permissions, of which there are at least as many as the tenant's stories need.
+    ``assignments`` the application permissions, of which there are at least as many as the tenant's stories need. A ``healthy`` tenant
+    has no stories of attacks.
     """
-    return _Builder(seed, tenant_id).build(plugins, users, grants if grants is not None else plugins * 8 + users // 2, assignments or 0)
+    wanted = grants if grants is not None else plugins * 8 + users // 2
+    return _Builder(seed, tenant_id).build(plugins, users, wanted, assignments or 0, healthy=healthy)
 
 
 class _Builder:
@@ -74,7 +83,7 @@ class _Builder:
     def days_ago(self, low: float, high: float) -> datetime:
         return self.now - timedelta(days=self.rng.uniform(low, high))
 
-    def build(self, plugins: int, users: int, grants: int, assignments: int) -> Tenant:
+    def build(self, plugins: int, users: int, grants: int, assignments: int, *, healthy: bool) -> Tenant:
         name = self.domain.split(".")[0].capitalize()
         directory = self.directory
         directory.organization = policies.organization(self.tenant_id, name, self.domain)
@@ -85,7 +94,7 @@ class _Builder:
         directory.policies = policies.policies()
         self.add_application_permissions(others)
         self.add_groups_and_roles(others)
-        made = stories.add_stories(self, others) if plugins >= 40 else 0
+        made = stories.add_stories(self, others) if plugins >= 40 and not healthy else 0
         self.add_grants(others, grants - made)
         self.add_assignments(others, assignments)
         self.add_activities()
@@ -482,6 +491,8 @@ class _Builder:
             user = self.directory.users.get(grant.principal_id or self.user_ids()[0])
             when = self.days_ago(0.1, 29)
             client = self.directory.service_principals[grant.client_id]
+            if str(client.get("createdDateTime") or "") > stamp(when):
+                continue  # nobody consents to an app before it is there; the stories have events of their own
             events.append((when, audit.consent(when, client, grant, user)))
             events.append((when, audit.delegated_grant("Add", when, client, self.graph, grant, None, grant.scope, user)))
         for application in list(self.directory.applications.values())[:5]:

@@ -1,0 +1,240 @@
+"""Policies on tenants: quiet where all is well, loud where it is not, and built by people."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.world import World
+
+from consentry.accounts import services as accounts
+from consentry.core.errors import ConsentryError
+from consentry.inventory.models import Decision, Plugin
+from consentry.policy import conditions, queries, services
+from consentry.policy.models import Alert, Policy
+from consentry.policy.predefined import PREDEFINED
+from consentry.respond import services as respond
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+RISKY: list[list[dict[str, Any]]] = [[{"field": "risk", "value": ["high", "critical"]}]]
+
+
+def live(**which: Any) -> set[tuple[str, str]]:
+    found = queries.alerts(accounts.default_account().pk, states=("open", "acknowledged"), **which)
+    return {(alert.policy.key, alert.plugin.name) for alert in found}
+
+
+def third_party(world: World, **which: Any) -> Plugin:
+    found = Plugin.objects.filter(connector_id=world.connector_id, origin="third_party", **which).order_by("risk_score", "name").first()
+    assert found is not None
+    return found
+
+
+def test_a_healthy_tenant_gives_at_most_one_alert_a_week(make_world: Callable[..., World]) -> None:
+    """A week of ordinary days: people begin to use what others use, a vendor is tried, keys are renewed, somebody leaves."""
+    world = make_world(plugins=150, users=250, healthy=True)
+    world.sync()
+    directory, rng = world.directory, random.Random(5)
+    used = {grant.client_id: grant for grant in directory.grants.values() if grant.principal_id}
+    own = [row for row in directory.applications.values() if row["passwordCredentials"]]
+    for day in range(7):
+        for grant in rng.sample(list(used.values()), k=12):
+            directory.grant(grant.client_id, grant.resource_id, grant.scope, principal_id=rng.choice(list(directory.users)))
+        tried = rng.choice([row for row in directory.service_principals.values() if row["id"] in used])
+        graph = next(grant.resource_id for grant in used.values())
+        row = {
+            **tried,
+            "id": f"00000000-0000-4000-8000-00000000000{day}",
+            "appId": f"00000000-0000-4000-9000-00000000000{day}",
+            "displayName": f"Trial {day}",
+        }
+        directory.add_app({**row, "passwordCredentials": [], "keyCredentials": []})
+        directory.grant(row["id"], graph, "openid profile User.Read Calendars.Read", principal_id=rng.choice(list(directory.users)))
+        if own:
+            renewed = directory.by_app_id(rng.choice(own)["appId"])
+            assert renewed is not None
+            directory.add_secret(renewed["id"], f"renewed {day}")
+        directory.delete_user(rng.choice(list(directory.users)[10:]))
+        directory.update_app(rng.choice(list(directory.service_principals)), notes=f"Looked at on day {day}")
+        world.sync()
+    assert Alert.objects.count() <= 1, live()
+
+
+def test_the_stories_of_attacks_are_told(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=120, users=200)
+    world.sync()
+    told = {key for key, _ in live()}
+    assert {"rogue_app", "impersonation", "consent_burst", "credential_added"} <= told
+
+
+def test_a_sanctioned_plugin_that_drifts_is_told_until_it_is_approved_again(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60, healthy=True)
+    world.sync()
+    plugin = third_party(world, users__gt=0)
+    account = accounts.default_account()
+    respond.decide(account, [plugin.pk], state="sanctioned", note="Looked at", actor="me")
+    graph = next(row for row in world.directory.service_principals.values() if len(row["appRoles"]) > 3)
+    role = next(one["id"] for one in graph["appRoles"] if one["value"] == "Mail.ReadWrite")
+    world.directory.assign(str(plugin.service_principal_id), graph["id"], role)
+    world.sync()
+    plugin.refresh_from_db()
+    assert plugin.risk_level in {"high", "critical"}
+    assert plugin.risk["reasons"][0]["signal"] == "drift"
+    assert "Mail.ReadWrite" in plugin.risk["reasons"][0]["evidence"]
+    assert ("drift", plugin.name) in live()
+    respond.decide(account, [plugin.pk], state="sanctioned", note="Fine", actor="me")
+    services.evaluate_plugins(account.pk, [plugin.pk])
+    plugin.refresh_from_db()
+    assert "drift" not in {reason["signal"] for reason in plugin.risk["reasons"]}
+    assert ("drift", plugin.name) not in live()
+    assert Decision.objects.filter(app_id=plugin.app_id, superseded_at__isnull=True).count() == 1
+
+
+def test_a_plugin_that_wakes_up_and_one_that_becomes_an_administrator(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=80, users=60, healthy=True)
+    slept = next(row for row in world.directory.activities if row.get("lastSignInActivity"))
+    slept["lastSignInActivity"]["lastSignInDateTime"] = (datetime.now(UTC) - timedelta(days=400)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for name in ("delegatedClientSignInActivity", "applicationAuthenticationClientSignInActivity"):
+        slept[name] = None
+    world.sync()
+    plugin = Plugin.objects.get(connector_id=world.connector_id, app_id=slept["appId"])
+    graph = next(row for row in world.directory.service_principals.values() if len(row["appRoles"]) > 3)
+    role = next(one["id"] for one in graph["appRoles"] if one["value"] == "Mail.ReadWrite")
+    world.directory.assign(str(plugin.service_principal_id), graph["id"], role)
+    world.sync()
+    slept["lastSignInActivity"]["lastSignInDateTime"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    definition = world.directory.role_definitions[0]
+    world.directory.role_assignments.append(
+        {"id": "r", "roleDefinitionId": definition["id"], "principalId": str(plugin.service_principal_id), "directoryScopeId": "/"}
+    )
+    summary = world.full()
+    assert summary["changes"]["plugin_woke_up"] == 1
+    assert summary["changes"]["roles_changed"] == 1
+    assert {("woke_up", plugin.name), ("role_added", plugin.name)} <= live()
+    plugin.refresh_from_db()
+    assert plugin.risk["reasons"][0]["signal"] == "directory_roles"
+
+
+def test_audit_mode_counts_and_tells_nobody_until_it_is_active(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    account = accounts.default_account()
+    before = live()
+    made = services.save_policy(
+        account, None, title="Ours", why="", severity="low", rule=RISKY, state="audit", cooldown_hours=0, actor="me"
+    )
+    assert live() == before
+    silent = live(audit=True)
+    assert {key for key, _ in silent} == {made.key}
+    services.set_state(account, made.key, "active", actor="me")
+    services.evaluate(account, Plugin.objects.values_list("pk", flat=True), {})
+    assert live() == before | silent
+
+
+def test_the_cool_down_keeps_a_closed_alert_closed(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    account = accounts.default_account()
+    made = services.save_policy(
+        account, None, title="Ours", why="", severity="low", rule=RISKY, state="active", cooldown_hours=4, actor="me"
+    )
+    alert = Alert.objects.filter(policy=made).first()
+    assert alert is not None
+    services.change_alert(alert, "resolved", actor="me")
+    services.evaluate(account, [alert.plugin_id], {})
+    alert.refresh_from_db()
+    assert alert.state == "resolved"
+    Alert.objects.filter(pk=alert.pk).update(closed_at=datetime.now(UTC) - timedelta(hours=5))
+    services.evaluate(account, [alert.plugin_id], {})
+    alert.refresh_from_db()
+    assert (alert.state, alert.times) == ("open", 2)
+
+
+def test_people_build_a_policy_and_see_what_it_matches(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    person, _ = accounts.add_person(
+        accounts.default_account(), "a@demo.example", role="administrator", actor="test", password="correct horse b"
+    )
+    client = Client(headers={"host": "localhost"})
+    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert "Add a condition" in client.get("/policies/new/").content.decode()
+    form = {
+        "title": "Mail for many", "why": "", "severity": "medium", "state": "active", "cooldown_hours": "0",
+        "c0.0.field": "permission", "c0.0.was": "permission", "c0.0.value": "mail.",
+        "c0.1.field": "score", "c0.1.was": "score", "c0.1.value": "9",
+        "c1.0.field": "origin", "c1.0.was": "origin", "c1.0.value": ["own", "microsoft"], "c1.0.not": "yes",
+    }  # fmt: skip
+    shown = client.post("/policies/draft/", {**form, "deed": "group"}).content.decode()
+    wanted = queries.trial(
+        accounts.default_account(),
+        conditions.checked(
+            [
+                [{"field": "permission", "value": "mail."}, {"field": "score", "value": 9}],
+                [{"field": "origin", "value": ["own", "microsoft"], "not": True}],
+            ]
+        ),
+    )
+    assert wanted.matches > 0
+    assert 'name="c2.0.field"' in shown
+    dropped = client.post("/policies/draft/", {**form, "deed": "drop:0.1"}).content.decode()
+    assert 'name="c0.1.field"' not in dropped
+    assert client.post("/policies/create/", {**form, "title": ""}).status_code == 422
+    assert client.post("/policies/create/", form).status_code == 302
+    made = Policy.objects.get(title="Mail for many")
+    assert Alert.objects.filter(policy=made).count() == wanted.matches
+    assert "Mail for many" in client.get("/policies/").content.decode()
+    assert client.get(f"/policies/{made.key}/").status_code == 200
+    assert client.get("/policies/rogue_app/").status_code == 200
+    assert client.post(f"/policies/{made.key}/save/", {"deed": "delete"}).status_code == 302
+    assert not Alert.objects.filter(policy=made.pk).exists()
+    assert client.post("/policies/rogue_app/save/", {"deed": "delete"}).status_code == 404
+
+
+def test_the_history_says_how_often_a_change_would_have_alerted(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60, healthy=True)
+    world.sync()
+    plugin = third_party(world)
+    rule = [[{"field": "change", "value": ["credential_added"]}]]
+    assert queries.trial(accounts.default_account(), rule).alerts == 0
+    for name in ("one", "two"):
+        world.directory.add_secret(str(plugin.service_principal_id), name)
+        world.sync()
+    tried = queries.trial(accounts.default_account(), rule)
+    assert (tried.alerts, tried.matches, tried.of_change) == (2, 1, True)
+
+
+def test_every_predefined_rule_can_be_built() -> None:
+    for one in PREDEFINED:
+        assert conditions.checked([list(group) for group in one.rule])
+        assert all(conditions.words(one.rule, {}))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        None,
+        [],
+        [[]],
+        [[{"field": "nothing", "value": 1}]],
+        [[{"field": "score", "value": "x"}]],
+        [[{"field": "risk", "value": []}]],
+        [["x"]],
+    ],
+)
+def test_rules_that_cannot_be(rule: Any) -> None:
+    with pytest.raises(ConsentryError):
+        conditions.checked(rule)
+
+
+@given(st.sampled_from(["none", "low", "high"]), st.floats(0, 10), st.booleans())
+def test_not_turns_a_condition_round(level: str, score: float, turned: bool) -> None:
+    facts = conditions.Facts(now=NOW, risk_level=level, score=score)
+    for one in ({"field": "risk", "value": ["high"]}, {"field": "score", "value": 5.0}):
+        assert conditions.holds([[{**one, "not": True}]], facts) != conditions.holds([[one]], facts)
