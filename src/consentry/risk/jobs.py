@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from procrastinate.contrib.django import app
 
 from consentry.risk import services
@@ -11,3 +13,9 @@ from consentry.risk import services
 def rescore(run_id: int) -> None:
     """Score what a run merged, then close the run."""
     services.rescore_run(run_id)
+
+
+@app.task(name="risk.rescore_account")
+def rescore_account(account_id: str) -> None:
+    """Score everything again."""
+    services.rescore_account(UUID(account_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from consentry.risk.catalogue import GRAPH, Judged, judge
 from consentry.risk.consent_policy import refuser
 from consentry.risk.facts import Burst, Drift, Facts, Held, Key
 from consentry.risk.models import RogueApp, SignalFactor
+from consentry.risk.score import score
 
 _LATELY = timedelta(days=30)
 _HELD = """
@@ -82,7 +84,7 @@ ORDER BY p.service_principal_id, h.kind, h.id DESC
 _FIELDS = (
     "id", "service_principal_id", "app_id", "name", "origin", "publisher", "verified_publisher", "enabled", "users", "all_users", "reply_urls",
     "created_at", "consented_at", "last_used", "last_used_state", "disabled_by_microsoft", "facts", "assignment_required", "sign_in_audience",
-    "single_sign_on_mode", "decision",
+    "single_sign_on_mode", "decision", "risk_score", "risk_level",
 )  # fmt: skip
 _MANY_TENANTS = {"AzureADMultipleOrgs", "AzureADandPersonalMicrosoftAccount"}
 _APPROVING = (DecisionState.SANCTIONED, DecisionState.RISK_ACCEPTED)
@@ -245,3 +247,24 @@ def _moments(pair: tuple[str | None, str | None] | None, moment: datetime) -> tu
         return None
     before, after = (datetime.fromisoformat(text[:10]).replace(tzinfo=moment.tzinfo) for text in pair if text)
     return before, after
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What other factors would do: how many plugins change their score, how many their level, and the largest changes."""
+
+    scores: int
+    levels: int
+    largest: list[tuple[Plugin, float, str]]  # the plugin as it is, the new score and level
+
+
+def preview(account_id: UUID, wanted: dict[str, float]) -> Preview:
+    """The scores with other factors against those that are stored. Nothing is stored."""
+    changed: list[tuple[Plugin, float, str]] = []
+    for connector in Connector.objects.filter(account=account_id):
+        for plugin, known in facts(connector):
+            result = score(known, wanted)
+            if result.score != plugin.risk_score:
+                changed.append((plugin, result.score, result.level))
+    changed.sort(key=lambda row: -abs(row[1] - row[0].risk_score))
+    return Preview(len(changed), sum(1 for plugin, _, level in changed if level != plugin.risk_level), changed[:10])

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
+from consentry.accounts.models import Account
+from consentry.audit import services as audit
 from consentry.connect.models import Connector
 from consentry.core import events
 from consentry.core.clock import now
+from consentry.core.errors import ConsentryError
 from consentry.inventory import queries as inventory
 from consentry.inventory.models import PermissionDefinition, Plugin
 from consentry.risk import queries
 from consentry.risk.catalogue import SIGN_IN, judge, level_of
 from consentry.risk.facts import Facts
+from consentry.risk.models import RogueApp, SignalFactor
 from consentry.risk.score import VERSION, score
+from consentry.risk.signals import BY_KEY
 from consentry.sync import services as sync
 from consentry.sync.models import SyncRun, TouchedPlugin
 
+MOST_FACTOR = 2.0
 _NEW = """
 CREATE TEMP TABLE new_score (id uuid, connected_to text[], permission_level text, risk_score float8, risk_level text, risk jsonb) ON COMMIT DROP
 """
@@ -106,3 +112,52 @@ def _write(rows: Iterable[tuple[Any, ...]]) -> int:
         written = int(cursor.rowcount)
         cursor.execute("DROP TABLE new_score")
         return written
+
+
+@transaction.atomic
+def set_factors(account: Account, factors: Mapping[str, float], *, actor: str) -> None:
+    """Make these the account's factors, all others 1, and score everything again. Raises ``ConsentryError`` for what can't be."""
+    wanted = checked_factors(factors)
+    SignalFactor.objects.filter(account=account).delete()
+    SignalFactor.objects.bulk_create(
+        SignalFactor(account=account, signal=key, factor=factor, by=actor, at=now()) for key, factor in wanted.items()
+    )
+    audit.record(account.id, actor=actor, action="risk:weights:changed", subject="Risk weights", factors=wanted)
+    events.emit("risk:weights:changed", account_id=str(account.pk))
+
+
+def checked_factors(factors: Mapping[str, float]) -> dict[str, float]:
+    """Factors without those that change nothing. Raises ``ConsentryError`` for an unknown signal or a factor outside 0 to 2."""
+    for key, factor in factors.items():
+        if key not in BY_KEY or not 0 <= factor <= MOST_FACTOR:
+            raise ConsentryError(
+                "factor_unknown", f"There is no signal {key}, or its factor is not from 0 to 2.", "Choose one of the list."
+            )
+    return {key: factor for key, factor in factors.items() if factor != 1}
+
+
+@transaction.atomic
+def mark_rogue(account: Account, app_id: UUID, *, note: str, actor: str) -> None:
+    """Hold an app id to be rogue, in every tenant of the account."""
+    RogueApp.objects.update_or_create(account=account, app_id=app_id, defaults={"note": note.replace("\x00", ""), "by": actor, "at": now()})
+    _rogues_changed(account, app_id, actor, "added")
+
+
+@transaction.atomic
+def unmark_rogue(account: Account, app_id: UUID, *, actor: str) -> None:
+    """Take an app id off the account's list."""
+    if RogueApp.objects.filter(account=account, app_id=app_id).delete()[0]:
+        _rogues_changed(account, app_id, actor, "removed")
+
+
+def _rogues_changed(account: Account, app_id: UUID, actor: str, deed: str) -> None:
+    audit.record(account.id, actor=actor, action=f"risk:rogue:{deed}", subject=str(app_id))
+    plugins = list(Plugin.objects.filter(connector__account=account, app_id=app_id, removed_at__isnull=True))
+    rescore_plugins(plugins)
+    events.emit("risk:plugins:scored", account_id=str(account.pk), plugin_ids=[str(plugin.pk) for plugin in plugins])
+
+
+@transaction.atomic
+def rescore_account(account_id: UUID) -> int:
+    """Score every plugin of an account again. Returns how many differ now."""
+    return sum(rescore(connector) for connector in Connector.objects.filter(account=account_id))

@@ -46,6 +46,7 @@ GROUPS: tuple[Group, ...] = (
             Item("Registrations", "/administration/registrations/", "id-badge-2", "administrator"),
             Item("People & roles", "/administration/people/", "user-shield", "administrator"),
             Item("Notifications", "/administration/notifications/", "mail", "administrator"),
+            Item("Risk weights", "/administration/risk/", "adjustments", "administrator"),
             Item("API tokens", "/administration/tokens/", "api", "administrator"),
             Item("Licence", "/administration/licence/", "license"),
             Item("Audit trail", "/administration/audit/", "list-details", "administrator"),

@@ -9,10 +9,16 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 
+from consentry.core.clock import now
 from consentry.core.hostile import visible_text
 from consentry.inventory import queries
 from consentry.inventory.models import Credential, Decision, DecisionState, Plugin, RiskLevel
+from consentry.risk import queries as risk
 from consentry.risk.catalogue import judge
+from consentry.risk.facts import Held
+from consentry.risk.models import ScorePoint
+from consentry.risk.score import without
+from consentry.risk.signals import BY_KEY as SIGNALS
 from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.plugin_rows import change_rows, plugin_row
 
@@ -25,8 +31,14 @@ _LEVELS = list(RiskLevel.values)
 def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     """The page."""
     found = get_object_or_404(Plugin.objects.select_related("connector"), pk=pk, connector__account=request.user.account)
+    lowered = _lowered(found)
     permissions = [
-        {**row, "plain": judge(row["value"], kind=row["kind"]).sentence, "level_label": RiskLevel(row["level"]).label}
+        {
+            **row,
+            "lowers": lowered.get((row["kind"], row["resource"], row["value"])),
+            "plain": judge(row["value"], kind=row["kind"]).sentence,
+            "level_label": RiskLevel(row["level"]).label,
+        }
         for row in queries.plugin_permissions(found)
     ]
     users = queries.plugin_users(found)
@@ -43,12 +55,69 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         "history": change_rows(queries.changes(request.user.account_id, plugin=found)[:50]),
         "decided": Decision.objects.filter(account=request.user.account, app_id=found.app_id or found.pk).order_by("-at")[:20],
         "axes": _axes(found),
-        "reasons": found.risk.get("reasons", []),
+        "reasons": [_explained(reason) for reason in found.risk.get("reasons", [])],
+        "notes": [_explained(reason) for reason in found.risk.get("notes", [])],
+        "unknown": found.risk.get("unknown", []),
+        "points": [
+            {"title": reason["title"], "points": reason["points"], "severity": reason["severity"]}
+            for reason in found.risk.get("reasons", [])
+        ],
+        "score_history": _score_history(found),
         "access": _access(found, permissions, users),
         "decisions": DecisionState.choices,
         "may_decide": request.user.may("analyst"),
     }
     return render(request, "inventory/plugin.html", context)
+
+
+@require_role("viewer")
+def what_if(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """The score without the permissions that were ticked. Nothing is stored."""
+    found = get_object_or_404(Plugin.objects.select_related("connector"), pk=pk, connector__account=request.user.account)
+    wanted = set(request.GET.getlist("without"))
+    result = None
+    if wanted:
+        for _, facts in risk.facts(found.connector, [found.service_principal_id]):
+            dropped = [held for held in facts.permissions if _held_key(held) in wanted]
+            result = without(facts, *dropped, factors=risk.factors(request.user.account_id))
+    return render(request, "inventory/what_if.html", {"plugin": found, "result": result, "number": len(wanted)})
+
+
+def _lowered(found: Plugin) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """What the score would be without each permission, where it would be lower."""
+    if found.removed_at is not None:
+        return {}
+    factors = risk.factors(found.connector.account_id)
+    made = {}
+    for _, facts in risk.facts(found.connector, [found.service_principal_id]):
+        for held in facts.permissions:
+            result = without(facts, held, factors=factors)
+            made[held.kind, held.resource, held.value] = {
+                "key": _held_key(held),
+                "score": result.score if result.score < found.risk_score else None,
+            }
+    return made
+
+
+def _held_key(held: Held) -> str:
+    return f"{held.kind}|{held.resource}|{held.value}"
+
+
+def _explained(reason: dict[str, Any]) -> dict[str, Any]:
+    """A stored reason with what its signal says today."""
+    signal = SIGNALS.get(reason["signal"])
+    return {
+        **reason,
+        "why": signal.why if signal else "",
+        "links": signal.links if signal else (),
+        "technique": signal.technique if signal else "",
+    }
+
+
+def _score_history(found: Plugin) -> list[tuple[str, float]]:
+    """The score over time as a step line that reaches to now; empty before it has ever changed."""
+    points = [(point.at.isoformat(), point.score) for point in ScorePoint.objects.filter(plugin=found).order_by("at")[:500]]
+    return [*points, (now().isoformat(), found.risk_score)] if len(points) > 1 else []
 
 
 def _axes(found: Plugin) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from consentry.web import (
     progress,
     registrations,
     removal,
+    risk_weights,
     setup,
 )
 
@@ -42,6 +43,7 @@ urlpatterns = [
     path("plugins/decide/undo/", decisions.undo, name="plugins-undo"),
     path("plugins/export.<str:form>", plugins.export, name="plugins-export"),
     path(f"plugins/{_UUID}/", plugin.plugin, name="plugin"),
+    path(f"plugins/{_UUID}/what-if/", plugin.what_if, name="plugin-what-if"),
     path(f"plugins/{_UUID}/decision/", decisions.decide, name="plugin-decide"),
     path("alerts/", alerts.alerts, name="alerts"),
     path(f"alerts/{_UUID}/", alerts.alert, name="alert"),
@@ -90,6 +92,8 @@ urlpatterns = [
     path(f"administration/notifications/{_UUID}/", notifications.channel, name="administration-channel"),
     path(f"administration/notifications/{_UUID}/deed/", notifications.deed, name="administration-channel-deed"),
     path(f"administration/notifications/deliveries/{_UUID}/replay/", notifications.replay, name="administration-replay"),
+    path("administration/risk/", risk_weights.index, name="administration-risk"),
+    path("administration/risk/rogue/", risk_weights.rogue, name="administration-rogue"),
     path("administration/licence/", administration.licence, name="administration-licence"),
     path("administration/audit/", administration.audit_trail, name="administration-audit"),
 ]

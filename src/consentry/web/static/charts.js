@@ -27,6 +27,34 @@
           }) }]
       };
     },
+    points: function (data) {
+      var soft = colour("soft");
+      return {
+        textStyle: text(),
+        grid: { left: 2, right: 2, top: 6, bottom: 22 },
+        tooltip: Object.assign(tip(), { formatter: function (part) { return short(part.seriesName, 60) + "  +" + part.value.toFixed(1); } }),
+        xAxis: { type: "value", min: 0, max: 10, interval: 2, axisLabel: { color: soft }, splitLine: { lineStyle: { color: colour("grid") } } },
+        yAxis: { type: "category", data: [""], show: false },
+        series: data.map(function (one) {
+          return { type: "bar", stack: "all", name: one.title, data: [one.points], barWidth: 22,
+            itemStyle: { color: LEVELS[one.severity], borderColor: colour("surface"), borderWidth: 1 } };
+        })
+      };
+    },
+    history: function (data) {
+      var soft = colour("soft"), grid = colour("grid");
+      return {
+        textStyle: text(),
+        grid: { left: 24, right: 12, top: 10, bottom: 24 },
+        tooltip: Object.assign(tip(), { trigger: "axis", formatter: function (points) {
+          return new Date(points[0].value[0]).toLocaleString() + "\n" + points[0].value[1].toFixed(1) + " of 10";
+        } }),
+        xAxis: { type: "time", axisLabel: { color: soft, hideOverlap: true }, axisLine: { lineStyle: { color: grid } } },
+        yAxis: { type: "value", min: 0, max: 10, interval: 5, axisLabel: { color: soft }, splitLine: { lineStyle: { color: grid } } },
+        series: [{ type: "line", step: "end", symbolSize: 6, data: data, lineStyle: { color: colour("app"), width: 2 }, itemStyle: { color: colour("app") },
+          areaStyle: { color: colour("app"), opacity: 0.12 } }]
+      };
+    },
     access: function (data) {
       var total = data.left.reduce(function (sum, one) { return sum + one.weight; }, 0);
       var held = data.right.reduce(function (sum, one) { return sum + one.weight; }, 0);
