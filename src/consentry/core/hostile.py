@@ -22,6 +22,16 @@ def visible_text(text: str) -> str:
     return "".join(f"[U+{ord(character):04X}]" if _is_unsafe(character) else character for character in text)
 
 
+def mixed_letters(text: str) -> list[str]:
+    """The letters of other scripts in words that also have Latin ones, as ``о CYRILLIC SMALL LETTER O``: they can't be told apart by eye."""
+    found: dict[str, None] = {}
+    for word in text.split():
+        names = {character: unicodedata.name(character, "") for character in word if character.isalpha()}
+        if any(name.startswith("LATIN") for name in names.values()):
+            found |= dict.fromkeys(f"{character} {name}" for character, name in names.items() if not name.startswith("LATIN"))
+    return list(found)
+
+
 def neutralise_formula(text: str) -> str:
     """``text`` that no spreadsheet reads as a formula: a leading apostrophe where it would.
 

@@ -193,7 +193,8 @@ def _words(one: Mapping[str, Any], labels: Mapping[str, Mapping[str, str]]) -> s
     value = one["value"]
     turned = "not: " if one.get("not") else ""
     if found.kind == "choice":
-        said = " or ".join(labels.get(one["field"], {}).get(item, item) for item in value)
+        named = [labels.get(one["field"], {}).get(item, item) for item in value]
+        said = " or ".join(f"“{name}”" if one["field"] in {"signal", "grave_signal", "change"} else name for name in named)
     elif found.kind == "flag":
         said = "yes" if value else "no"
     else:

@@ -52,7 +52,7 @@ _NEAR_TAKEOVER = re.compile(
 )
 # How much it hurts when data of this kind is read by a stranger: content and secrets, people and defences, and the rest
 _CONTENT = re.compile(
-    r"^(mail$|mail\.|mailboxitem|mailboxfolder|files|sites|chat|channelmessage|notes|shortnotes|allsites|myfiles|allprofiles|ews|imap|pop\b|full_access|exchange\.manage"
+    r"^(mail$|mail\.|mailboxsettings\.readwrite|mailboxitem|mailboxfolder|files|sites|chat|channelmessage|notes|shortnotes|allsites|myfiles|allprofiles|ews|imap|pop\b|full_access|exchange\.manage"
     r"|onlinemeeting(transcript|recording|artifact|aiinsight)|callrecord|calls\.|bitlockerkey|devicelocalcredential|eas\b|ediscovery|aienterprise|copilot"
     r"|list(s|items)\.|filestorage|group-conversation|externalitem|securityanalyzedmessage|user\.export|records|userauthenticationmethod|activityfeed\.readdlp"
     r"|dataset|content|dataflow|report\.|item\.|dashboard|tenant\.read|user_impersonation)",

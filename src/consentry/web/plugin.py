@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from consentry.core.clock import now
-from consentry.core.hostile import visible_text
+from consentry.core.hostile import mixed_letters, visible_text
 from consentry.inventory import queries
 from consentry.inventory.models import Credential, Decision, DecisionState, Plugin, RiskLevel
 from consentry.risk import queries as risk
@@ -45,6 +45,7 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     same = {"connector_id": found.connector_id, "service_principal_id": found.service_principal_id}
     context = {
         **plugin_row(found),
+        "mixed_letters": mixed_letters(found.name),
         "permissions": permissions,
         "users": users[:SHOWN_PEOPLE],
         "user_count": len(users),
@@ -84,7 +85,7 @@ def what_if(request: ConsoleRequest, pk: UUID) -> HttpResponse:
 
 
 def _lowered(found: Plugin) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """What the score would be without each permission, where it would be lower."""
+    """What the score would be without each permission."""
     if found.removed_at is not None:
         return {}
     factors = risk.factors(found.connector.account_id)
@@ -94,7 +95,8 @@ def _lowered(found: Plugin) -> dict[tuple[str, str, str], dict[str, Any]]:
             result = without(facts, held, factors=factors)
             made[held.kind, held.resource, held.value] = {
                 "key": _held_key(held),
-                "score": result.score if result.score < found.risk_score else None,
+                "score": result.score,
+                "lower": result.score < found.risk_score,
             }
     return made
 
