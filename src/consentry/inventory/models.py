@@ -181,6 +181,7 @@ class PermissionDefinition(models.Model):
     value = models.TextField()
     title = models.TextField(blank=True)
     description = models.TextField(blank=True)
+    admin_only = models.BooleanField(null=True)  # as its resource says: people can't consent to it
     removed_at = models.DateTimeField(null=True)
     service = models.TextField(blank=True)  # Exchange Online, Teams, ...
     level = models.CharField(max_length=10, choices=RiskLevel.choices, default=RiskLevel.LOW)

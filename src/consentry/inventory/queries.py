@@ -31,12 +31,12 @@ def counts(connector_id: UUID) -> dict[str, int]:
 
 
 _PERMISSIONS = """
-SELECT kind, resource, value, title, description, level, service, everybody, users, granted_by, since FROM (
+SELECT kind, resource, value, title, description, level, service, everybody, users, granted_by, since, admin_only FROM (
   SELECT 'delegated' AS kind, coalesce(r.name, g.resource_id::text) AS resource, v AS value, coalesce(max(d.title), '') AS title,
     coalesce(max(d.description), '') AS description, coalesce(max(d.level), 'low') AS level, coalesce(max(d.service), '') AS service,
     bool_or(g.consent_type = 'AllPrincipals') AS everybody, count(DISTINCT g.principal_id) AS users,
     max(g.granted_by) FILTER (WHERE g.consent_type = 'AllPrincipals') AS granted_by, coalesce(max(g.granted_at), min(g.first_seen)) AS since,
-    coalesce(max(greatest(d.takeover, d.data)), 0) AS weight
+    coalesce(max(greatest(d.takeover, d.data)), 0) AS weight, bool_or(d.admin_only) AS admin_only
   FROM inventory_delegatedgrant g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
   LEFT JOIN inventory_plugin r ON r.connector_id = g.connector_id AND r.service_principal_id = g.resource_id
   LEFT JOIN inventory_permissiondefinition d ON d.connector_id = g.connector_id AND d.resource_id = g.resource_id AND d.kind = 'delegated' AND d.value = v
@@ -44,7 +44,7 @@ SELECT kind, resource, value, title, description, level, service, everybody, use
   UNION ALL
   SELECT 'application', coalesce(r.name, a.resource_name, a.resource_id::text), coalesce(d.value, a.app_role_id::text), coalesce(d.title, ''),
     coalesce(d.description, ''), coalesce(d.level, 'low'), coalesce(d.service, ''), true, 0, a.granted_by, coalesce(a.created_at, a.first_seen),
-    coalesce(greatest(d.takeover, d.data), 0)
+    coalesce(greatest(d.takeover, d.data), 0), true
   FROM inventory_approleassignment a
   LEFT JOIN inventory_plugin r ON r.connector_id = a.connector_id AND r.service_principal_id = a.resource_id
   LEFT JOIN inventory_permissiondefinition d ON d.connector_id = a.connector_id AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'

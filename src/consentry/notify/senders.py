@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import apprise
 import requests
 
 from consentry import __version__
@@ -144,8 +143,17 @@ def send_syslog(address: str, message: Message) -> None:
         raise NotDelivered(f"{host} can't be reached ({error.strerror or type(error).__name__}).") from error
 
 
+def is_chat_address(address: str) -> bool:
+    """True when apprise knows what to do with the address."""
+    import apprise  # as in send_chat
+
+    return bool(apprise.Apprise().add(address))
+
+
 def send_chat(address: str, messages: Sequence[Message]) -> None:
     """One or more messages by apprise (mail, Slack, Teams and many more). Raises ``NotDelivered``."""
+    import apprise  # 30 MB that no other process needs
+
     room = apprise.Apprise()
     if not room.add(address):
         raise NotDelivered("The address is not one that apprise knows.")

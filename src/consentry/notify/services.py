@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
-import apprise
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -238,7 +237,7 @@ def _checked(kind: str, address: str) -> str:
         "A webhook begins with https://, syslog with udp://, tcp:// or tls://; for mail and chats see github.com/caronc/apprise/wiki.",
     )
     if kind == ChannelKind.CHAT:
-        if not apprise.Apprise().add(address):
+        if not senders.is_chat_address(address):
             raise wrong
         return f"{urlsplit(address).scheme}://…"
     try:

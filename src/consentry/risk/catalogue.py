@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 EXCHANGE, SHAREPOINT, TEAMS, DIRECTORY = "Exchange Online", "SharePoint and OneDrive", "Teams", "Entra directory"
-SIGN_IN = "Sign-in"
+SIGN_IN, OTHER = "Sign-in", "Other services"
 _SERVICES: tuple[tuple[str, str], ...] = (
     (r"^(mail|calendar|contact|mailbox|ews|imap|pop|smtp|eas|exchange|full_access_as_app|place|bookings|outlook)", EXCHANGE),
     (r"^(file|site|sharepoint|allsites|myfiles|notes|termstore|list|onedrive)", SHAREPOINT),
@@ -60,7 +60,7 @@ _CONTENT = re.compile(
 )
 _PERSONAL = re.compile(
     r"^(calendar|contact|mailboxsettings|smtp|mail-|tasks|people|onlinemeeting|user|member|profile|group|directory|auditlog|security|threat|identityrisk|riskprev"
-    r"|report|devicemanagement|device\.|dataset|team|channel|application|approle|rolemanagement|role|privileged|policy|bookings|virtual|orgcontact|accessreview"
+    r"|activityfeed|report|devicemanagement|device\.|dataset|team|channel|application|approle|rolemanagement|role|privileged|policy|bookings|virtual|orgcontact|accessreview"
     r"|entitlement|customsec|attacksimulation|subjectrights|informationprotection|cloudpc|customdetection|edu|place|insights|licenseassignment"
     r"|presence|delegated|onpremis|agreement|approval|externaluser|pendingexternal|service(activity|principal)|consentrequest|synchronization|partner)",
     re.IGNORECASE,
@@ -100,7 +100,22 @@ _SENTENCES = {
     "email": "See a person's mail address at sign-in.",
     "offline_access": "Keep its access while the person is away, also after a password change.",
     "user.read": "Sign a person in and read that person's own profile.",
+    "": "Sign in to it, without a named permission.",
     "full_access_as_app": "Read, change and send everything in every mailbox.",
+    "exchange.manageasapp": "Administer Exchange by itself: every mailbox, every rule, every forwarding.",
+    "imap.accessasapp": "Read and delete mail over IMAP, by itself, without anybody signed in.",
+    "pop.accessasapp": "Read and delete mail over POP, by itself, without anybody signed in.",
+    "smtp.sendasapp": "Send mail as people of the organisation over SMTP, without anybody signed in.",
+    "sites.selected": "Reach the sites that were given to it one by one, and no others.",
+    "lists.selectedoperations.selected": "Reach the lists that were given to it one by one, and no others.",
+    "user_impersonation": "Do there whatever the person may do.",
+    "access_as_user": "Do there whatever the person may do.",
+    "directory.accessasuser.all": "Do in the directory whatever the person may do, administrators included.",
+    "activityfeed.read": "Read what everybody does in Microsoft 365: the audit records of all services.",
+    "activityfeed.readdlp": "Read the audit records of data loss prevention, with the sensitive text that it found.",
+    "servicehealth.read": "Read the health of Microsoft's services for the organisation.",
+    "tenant.read.all": "Read everything in Power BI, all workspaces of the organisation.",
+    "tenant.readwrite.all": "Read and change everything in Power BI, all workspaces of the organisation.",
     "ews.accessasuser.all": "Read, change and send everything in the person's mailbox over the old Exchange interface.",
     "imap.accessasuser.all": "Read and delete the person's mail over IMAP.",
     "pop.accessasuser.all": "Read and delete the person's mail over POP.",
@@ -129,7 +144,7 @@ def judge(value: str, *, kind: str, resource_app_id: str = GRAPH) -> Judged:
     """Judge a permission by its value. ``kind`` is ``delegated`` or ``application``."""
     name, resource = value.lower(), resource_app_id.lower()
     application = kind == "application"
-    service = _RESOURCES.get(resource) or next((label for pattern, label in _SERVICES if re.match(pattern, name)), DIRECTORY)
+    service = _service(name, resource)
     if name in _HARMLESS:
         where = service if name == "user.readbasic.all" else SIGN_IN
         return Judged(where, 0.0, _HARMLESS[name] + application, "low", _sentence(value, application), name not in _SENTENCES)
@@ -138,6 +153,14 @@ def judge(value: str, *, kind: str, resource_app_id: str = GRAPH) -> Judged:
     data = _data(name, application, changes)
     level = level_of(max(takeover, data))
     return Judged(service, takeover, data, level, _sentence(value, application), name not in _SENTENCES, bool(_LEGACY.match(name)), changes)
+
+
+def _service(name: str, resource: str) -> str:
+    if resource in _RESOURCES:
+        return _RESOURCES[resource]
+    if resource not in {GRAPH, ""}:
+        return OTHER
+    return next((label for pattern, label in _SERVICES if re.match(pattern, name)), DIRECTORY)
 
 
 def _takeover(name: str, application: bool) -> float:
@@ -155,7 +178,8 @@ def _data(name: str, application: bool, changes: bool) -> float:
     data = 7.5 if _CONTENT.match(name) else 4.0 if _PERSONAL.match(name) else 2.5
     data += 1.5 if changes else 0.0
     if not application:
-        data *= 0.8 if "all" in name.split(".") or "shared" in name.split(".") else 0.6
+        parts = name.split(".")
+        data *= 0.8 if "all" in parts or "shared" in parts or parts[0] == "allsites" else 0.6
     if _NARROW.search(name):
         data = min(data - 2.0, 4.5)
     return round(max(1.0, min(10.0, data)), 1)
@@ -170,12 +194,18 @@ def _sentence(value: str, application: bool) -> str:
     if value.lower() in _SENTENCES:
         return _SENTENCES[value.lower()]
     parts = value.split(".")
-    subject = _OBJECTS.get(parts[0].lower(), re.sub(r"(?<=[a-z])(?=[A-Z])", " ", parts[0].replace("_", " ")).lower())
+    subject = _OBJECTS.get(parts[0].lower()) or _plural(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[_-]+", " ", parts[0])).lower())
     verb = next((word for part in parts[1:] for key, word in _VERBS.items() if part.lower().startswith(key)), "Use")
     if application:
         return f"{verb} {subject} of the whole organisation, by itself, without anybody signed in."
     reach = "that the person can reach" if "All" in parts or "Shared" in parts else "of the person"
     return f"{verb} {subject} {reach}, acting as that person."
+
+
+def _plural(subject: str) -> str:
+    if subject.endswith(("s", "data", "information", "mail", "access")) or not subject:
+        return subject or "it"
+    return f"{subject[:-1]}ies" if subject.endswith("y") and subject[-2:-1] not in "aeiou" else f"{subject}s"
 
 
 _VERBS = {

@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from consentry.risk.facts import Held
-
 _FOR_SELF = "managepermissiongrantsforself."
 # What Microsoft's managed policy leaves out: mail, calendars, chats, meetings and old protocols, files and sites of others
 _LEFT_OUT = re.compile(
@@ -20,18 +18,18 @@ _LEFT_OUT = re.compile(
 _HARMLESS = re.compile(r"^(openid|profile|email|offline_access|user\.read)$", re.IGNORECASE)
 
 
-def refuser(authorization_policy: dict[str, Any] | None) -> Callable[[Held], bool]:
-    """Whether the tenant's policy would refuse it today that a person grants a permission. Unknown policies refuse nothing."""
+def refuser(authorization_policy: dict[str, Any] | None) -> Callable[[str], bool]:
+    """Whether the tenant's policy would refuse it today that a person grants a delegated permission. Unknown policies refuse nothing."""
     if authorization_policy is None:
-        return lambda held: False
+        return lambda value: False
     given = (authorization_policy.get("defaultUserRolePermissions") or {}).get("permissionGrantPoliciesAssigned")
     if given is None:
-        return lambda held: False
+        return lambda value: False
     names = {name.lower().removeprefix(_FOR_SELF) for name in given if str(name).lower().startswith(_FOR_SELF)}
     if not names:  # nobody may consent to anything
-        return lambda held: not _HARMLESS.match(held.value)
+        return lambda value: not _HARMLESS.match(value)
     if names == {"microsoft-user-default-low"}:
-        return lambda held: not _HARMLESS.match(held.value)
+        return lambda value: not _HARMLESS.match(value)
     if names == {"microsoft-user-default-recommended"}:
-        return lambda held: bool(_LEFT_OUT.match(held.value))
-    return lambda held: False
+        return lambda value: bool(_LEFT_OUT.match(value))
+    return lambda value: False

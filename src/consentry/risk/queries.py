@@ -155,11 +155,18 @@ def facts(connector: Connector, only: list[UUID] | None = None) -> Iterator[tupl
                 burst=bursts.get(object_id),
                 drift=_drift(plugin, permissions, keys.get(object_id, ()), approved.get(plugin.app_id)) if plugin.app_id else None,
                 publisher_changed=history.get((object_id, "publisher_changed")),
-                refused_today=tuple(sorted({one.value for one in permissions if one.kind == "delegated" and one.users and refuses(one)})),
+                refused_today=tuple(
+                    sorted({one.value for one in permissions if one.kind == "delegated" and one.users and refuses(one.value)})
+                ),
                 tenant_names=(connector.tenant_name,) if connector.tenant_name else (),
                 own_rogues=rogues,
             ),
         )
+
+
+def refuser_of(connector: Connector) -> Callable[[str], bool]:
+    """Whether the tenant's consent policy would refuse a delegated permission to people today, as last read."""
+    return refuser(_single_facts(connector).get("authorization_policy"))
 
 
 def factors(account_id: UUID) -> dict[str, float]:

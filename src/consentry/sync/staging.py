@@ -29,7 +29,7 @@ TABLES: dict[str, str] = {
         " app_role_id uuid, created_at timestamptz"
     ),
     "owner": "object_id uuid, owner_id uuid, source text",
-    "permission": "resource_id uuid, resource_app_id uuid, resource_name text, kind text, permission_id uuid, value text, title text, description text",
+    "permission": "resource_id uuid, resource_app_id uuid, resource_name text, kind text, permission_id uuid, value text, title text, description text, admin_only boolean",
     "principal": "object_id uuid, kind text, name text, upn text, mail text, user_type text, department text, job_title text, enabled boolean",
     "activity": "app_id uuid, last_used timestamptz",
     "event": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -32,9 +33,11 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     """The page."""
     found = get_object_or_404(Plugin.objects.select_related("connector"), pk=pk, connector__account=request.user.account)
     lowered = _lowered(found)
+    refuses = risk.refuser_of(found.connector)
     permissions = [
         {
             **row,
+            "consent": _consent(row, refuses),
             "lowers": lowered.get((row["kind"], row["resource"], row["value"])),
             "plain": judge(row["value"], kind=row["kind"]).sentence,
             "level_label": RiskLevel(row["level"]).label,
@@ -99,6 +102,15 @@ def _lowered(found: Plugin) -> dict[tuple[str, str, str], dict[str, Any]]:
                 "lower": result.score < found.risk_score,
             }
     return made
+
+
+def _consent(row: dict[str, Any], refuses: Callable[[str], bool]) -> str:
+    """Who may consent to it today."""
+    if row["admin_only"]:
+        return "Only an administrator can grant it."
+    if refuses(row["value"]):
+        return "The tenant's consent policy refuses it to people today."
+    return "People can grant it themselves." if row["admin_only"] is False else ""
 
 
 def _held_key(held: Held) -> str:

@@ -139,9 +139,10 @@ def permissions(row: structs.Resource) -> list[Row]:
     made: list[Row] = []
     for kind, definitions in (("application", row.appRoles), ("delegated", row.oauth2PermissionScopes)):
         for one in definitions or []:
+            admin_only = flag(kind == "application" or one.type == "Admin") if kind == "application" or one.type else None
             title = one.displayName or one.adminConsentDisplayName or ""
             words = one.description or one.adminConsentDescription or ""
-            made.append((row.id, guid(row.appId), row.displayName or "", kind, one.id, one.value or "", title, words))
+            made.append((row.id, guid(row.appId), row.displayName or "", kind, one.id, one.value or "", title, words, admin_only))
     return made
 
 

@@ -111,6 +111,7 @@ class Permission(_Read):
     description: str | None = None
     adminConsentDisplayName: str | None = None
     adminConsentDescription: str | None = None
+    type: str | None = None  # of a scope: User or Admin
 
 
 class Resource(_Read):

@@ -6,6 +6,7 @@ from consentry.risk.signal import Signal
 from consentry.risk.signals import (
     agent_identity,
     assignment_not_required,
+    borrowed_name,
     consent_burst,
     directory_roles,
     disabled_by_microsoft,
@@ -58,6 +59,7 @@ SIGNALS: tuple[Signal, ...] = tuple(
         woke_up,
         reply_urls,
         name_pattern,
+        borrowed_name,
         legacy_mail,
         publisher_changed,
         new_and_powerful,

@@ -13,7 +13,7 @@ from consentry.risk.facts import Facts
 from consentry.risk.signal import Observation, Signal
 
 _MICROSOFT = ("microsoft", "outlook", "onedrive", "sharepoint", "office365", "office", "windows", "azure", "exchange", "teams", "entra")
-_BRANDS = (
+BRANDS = (
     "docusign", "dropbox", "salesforce", "servicenow", "atlassian", "grammarly", "calendly", "mailchimp", "zendesk", "hubspot", "github",
     "google", "adobe", "zoom", "slack", "okta", "paypal", "linkedin", "whatsapp", "evernote", "webex", "trello", "asana", "notion",
     "chatgpt", "openai", "anthropic", "workday",
@@ -47,7 +47,7 @@ def observe(facts: Facts) -> Observation | None:
 @lru_cache(maxsize=50_000)
 def _written_alike(name: str, own: tuple[str, ...]) -> str | None:
     """The brand that ``name`` is written to be read as, when it is not written as that brand."""
-    targets = (*_MICROSOFT, *_BRANDS, *own)
+    targets = (*_MICROSOFT, *BRANDS, *own)
     for word in _words(_plain(name)):
         if word in targets or word.rstrip("s") in targets:
             continue
@@ -69,6 +69,11 @@ def _plain(name: str) -> str:
     """Lower case without what can't be seen."""
     text = unicodedata.normalize("NFKC", name)
     return "".join(char for char in text if unicodedata.category(char) not in {"Cf", "Mn", "Cc"}).casefold()
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name in lower case, without what can't be seen."""
+    return _words(_plain(name))
 
 
 def _words(text: str) -> list[str]:

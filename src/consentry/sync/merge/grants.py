@@ -9,7 +9,7 @@ from consentry.sync.merge.upsert import upsert
 # From so many people on in one run, one change tells of all who gained or lost the same thing
 MANY = 25
 
-_DEFINED = ("resource_app_id", "resource_name", "value", "title", "description")
+_DEFINED = ("resource_app_id", "resource_name", "value", "title", "description", "admin_only")
 _DEFINITIONS = (
     "WITH "  # noqa: S608
     + upsert(
