@@ -15,7 +15,7 @@ import msgspec
 
 from consentry.providers.entra import shape, structs
 from consentry.providers.entra.audit import audit_event
-from consentry.providers.entra.errors import ExpiredPage, Forbidden, MicrosoftError, NotFound, Transient, Unavailable, Unlicensed
+from consentry.providers.entra.errors import ExpiredPage, MicrosoftError, NotFound, Transient, Unavailable, Unlicensed
 from consentry.providers.entra.graph import BATCH_SIZE, GraphClient
 from consentry.providers.entra.pages import Decoder
 
@@ -286,14 +286,11 @@ class Reader:
         await self.store.keep(Page("policies", "list", {"fact": found}, {"done": True}))
 
     async def _optional(self, paths: list[str]) -> list[bytes | None]:
-        """Single objects in one request; None for each that we may not read or that is not there."""
+        """Single objects in one request; None for each that can't be read now: what was read of it before stays."""
         try:
             answers = await self.graph.batch(paths)
-        except (Forbidden, NotFound, Unavailable):
+        except MicrosoftError:
             return [None] * len(paths)
-        for answer in answers:
-            if isinstance(answer, MicrosoftError) and not isinstance(answer, (Forbidden, NotFound, Unavailable, Unlicensed)):
-                raise answer
         return [None if isinstance(answer, MicrosoftError) else answer for answer in answers]
 
     async def _directory_roles(self, definitions: bytes, assignments: bytes) -> str:
