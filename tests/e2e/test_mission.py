@@ -133,3 +133,49 @@ def test_hostile_names_do_not_run(demo: Demo, window: BrowserContext) -> None:
     expect(page.get_by_role("link", name=re.compile("<script>alert"))).to_be_visible()
     page.goto(f"{demo.address}/plugins/?q=Invoice")
     expect(page.get_by_text("[U+202E]").first).to_be_visible()
+
+
+def test_an_analyst_is_warned_asks_what_if_and_builds_a_policy(demo: Demo, window: BrowserContext) -> None:
+    page = window.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    sign_in(page, demo)
+
+    page.goto(f"{demo.address}/alerts/")
+    page.get_by_role("link", name="A known rogue app is in the tenant").click()
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_label("Comment", exact=True).fill("Asked the person")
+    page.get_by_role("button", name="Add comment").click()
+    expect(page.get_by_text("Asked the person")).to_be_visible()
+    page.get_by_role("link", name="PERFECTDATA SOFTWARE").click()
+    page.get_by_label(re.compile("What if it were removed")).first.check()
+    expect(page.get_by_text("Without this permission:")).to_be_visible()
+
+    page.goto(f"{demo.address}/policies/new/")
+    page.get_by_label("Name", exact=True).fill("Mail copiers")
+    page.get_by_label("What to look at").select_option("Name contains")
+    page.get_by_role("textbox", name="Name contains").fill("PERFECTDATA")
+    page.get_by_role("textbox", name="Name contains").press("Tab")
+    expect(page.get_by_text("1 plugin", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Add a condition").click()
+    expect(page.get_by_label("What to look at")).to_have_count(2)
+    page.get_by_role("button", name="Save policy").click()
+    expect(page.get_by_role("link", name="Mail copiers")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("Mail copiers")).get_by_text("1 in audit mode")).to_be_visible()
+
+    page.goto(f"{demo.address}/administration/notifications/")
+    page.get_by_label("Name").fill("Operations")
+    page.get_by_label("Address").fill("http://127.0.0.1:9/hook")
+    page.get_by_role("button", name="Add channel").click()
+    expect(page.get_by_text("Copy the signing secret")).to_be_visible()
+    page.get_by_role("button", name="Test Operations").click()
+    expect(page.get_by_text("127.0.0.1 can't be reached").first).to_be_visible()
+    page.get_by_role("button", name="Delete Operations").click()
+    expect(page.get_by_text("Nobody is told yet")).to_be_visible()
+
+    page.goto(f"{demo.address}/administration/risk/")
+    page.get_by_label("Weight of: A known rogue app").fill("0")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("1 plugin would have another score")).to_be_visible()
+    assert not problems, problems
