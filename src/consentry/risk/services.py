@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from consentry.sync import services as sync
 from consentry.sync.models import SyncRun, TouchedPlugin
 
 MOST_FACTOR = 2.0
+_AT_ONCE = 5500  # plugins whose facts are in memory side by side
 _NEW = """
 CREATE TEMP TABLE new_score (id uuid, connected_to text[], permission_level text, risk_score float8, risk_level text, risk jsonb) ON COMMIT DROP
 """
@@ -68,12 +69,26 @@ def rescore(connector: Connector, only: list[UUID] | None = None) -> int:
     _judge_definitions(connector.pk)
     if only is not None and not only:
         return 0
-    counts = queries.factors(connector.account_id)
-    # a list, for COPY and the cursor behind the iterator share one connection
-    written = _write([_scored(plugin, facts, counts) for plugin, facts in queries.facts(connector, only)])
+    factors = queries.factors(connector.account_id)
+    written = 0
+    for part in _parts(connector, only):
+        # a list, for COPY and the cursor behind the iterator share one connection
+        written += _write([_scored(plugin, facts, factors) for plugin, facts in queries.facts(connector, part)])
     with connection.cursor() as cursor:
         cursor.execute(_DECISIONS, [connector.pk])
     return written
+
+
+def _parts(connector: Connector, only: list[UUID] | None) -> Iterator[list[UUID] | None]:
+    """The plugins in parts, so that memory does not grow with the tenant; None for all of a tenant that fits."""
+    if only is None:
+        found = Plugin.objects.filter(connector=connector, removed_at__isnull=True)
+        if found.count() <= _AT_ONCE:
+            yield None
+            return
+        only = list(found.order_by("service_principal_id").values_list("service_principal_id", flat=True))
+    for start in range(0, len(only), _AT_ONCE):
+        yield only[start : start + _AT_ONCE]
 
 
 def rescore_plugins(plugins: Iterable[Plugin]) -> None:
@@ -95,8 +110,8 @@ def _judge_definitions(connector_id: UUID) -> None:
     PermissionDefinition.objects.bulk_update(changed, ["service", "level", "takeover", "data"], batch_size=500)
 
 
-def _scored(plugin: Plugin, facts: Facts, counts: dict[str, float]) -> tuple[Any, ...]:
-    result = score(facts, counts)
+def _scored(plugin: Plugin, facts: Facts, factors: dict[str, float]) -> tuple[Any, ...]:
+    result = score(facts, factors)
     services = sorted({held.judged.service for held in facts.permissions if held.judged.service != SIGN_IN})
     level = level_of(max((max(held.judged.takeover, held.judged.data) for held in facts.permissions), default=0))
     return plugin.pk, services, level, result.score, result.level, json.dumps(result.as_data()).replace("\\u0000", "")
