@@ -210,6 +210,16 @@ def test_the_history_says_how_often_a_change_would_have_alerted(make_world: Call
     assert (tried.alerts, tried.matches, tried.of_change) == (2, 1, True)
 
 
+def test_who_let_it_in_can_be_asked(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60, healthy=True)
+    world.sync()
+    grant = next(one for one in world.directory.grants.values() if one.principal_id)
+    person = world.directory.users[str(grant.principal_id)]
+    wanted = {one.client_id for one in world.directory.grants.values() if one.principal_id == person.id}
+    tried = queries.trial(accounts.default_account(), [[{"field": "person", "value": person.upn.upper()}]])
+    assert tried.matches == len(wanted)
+
+
 def test_every_predefined_rule_can_be_built() -> None:
     for one in PREDEFINED:
         assert conditions.checked([list(group) for group in one.rule])

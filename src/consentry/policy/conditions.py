@@ -61,6 +61,7 @@ class Facts:
     first_seen: datetime | None = None
     services: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()  # values in lower case; filled only when a rule asks
+    people: frozenset[str] = frozenset()  # who let it in: names and addresses in lower case; filled only when a rule asks
     signals: Mapping[str, str] = field(default_factory=dict)  # key -> severity
     changes: frozenset[str] = frozenset()
 
@@ -113,6 +114,7 @@ FIELDS: dict[str, Field] = {
     ),
     "risk_expired": Field("An accepted risk has ended", "flag", lambda facts, wanted: (facts.decision == "risk_accepted" and facts.decision_until is not None and facts.decision_until < facts.now.date()) is wanted),
     "enabled": Field("Enabled", "flag", lambda facts, wanted: (facts.enabled is not False) is wanted),
+    "person": Field("Let in by somebody whose name or mail has", "text", lambda facts, text: any(text.lower() in one for one in facts.people)),
     "users": Field("People who let it in, at least", "number", lambda facts, least: facts.users >= least),
     "users_up": Field("People rose in 30 days by at least", "number", lambda facts, percent: _share_gained(facts) >= percent, unit="%"),
     "everybody": Field("Granted for everybody", "flag", lambda facts, wanted: facts.everybody is wanted),

@@ -26,6 +26,11 @@ JOIN inventory_approleassignment a ON a.connector_id = p.connector_id AND a.prin
 JOIN inventory_permissiondefinition d ON d.connector_id = a.connector_id AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
 WHERE p.id = ANY(%(ids)s)
 """
+_PEOPLE = """
+SELECT DISTINCT p.id, lower(concat_ws(' ', n.name, n.mail, n.user_principal_name)) FROM inventory_plugin p
+JOIN inventory_delegatedgrant g ON g.connector_id = p.connector_id AND g.client_id = p.service_principal_id AND g.removed_at IS NULL
+JOIN inventory_principal n ON n.connector_id = g.connector_id AND n.object_id = g.principal_id WHERE p.id = ANY(%(ids)s)
+"""
 # People whose first grant appeared lately; who was there when the tenant was first read is not new
 _GAINED = """
 SELECT id, count(*) FROM (
@@ -43,10 +48,8 @@ def facts(
     found = list(plugins.select_related("connector"))
     rules = list(rules)
     ids = [plugin.pk for plugin in found]
-    permissions: dict[UUID, set[str]] = defaultdict(set)
-    if any(asks(rule, "permission") for rule in rules):
-        for plugin_id, value in _rows(_PERMISSIONS, ids):
-            permissions[plugin_id].add(value)
+    permissions = _sets(_PERMISSIONS, ids) if any(asks(rule, "permission") for rule in rules) else {}
+    people = _sets(_PEOPLE, ids) if any(asks(rule, "person") for rule in rules) else {}
     gained = dict(_rows(_GAINED, ids)) if any(asks(rule, "users_up") for rule in rules) else {}
     before = _scores_before(ids, since) if since and any(asks(rule, "score_rose") for rule in rules) else {}
     until: dict[UUID | None, Any] = {}
@@ -78,6 +81,7 @@ def facts(
                 first_seen=plugin.first_seen,
                 services=frozenset(plugin.connected_to),
                 permissions=frozenset(permissions.get(plugin.pk, ())),
+                people=frozenset(people.get(plugin.pk, ())),
                 signals={reason["signal"]: reason["severity"] for reason in plugin.risk.get("reasons", [])},
                 changes=frozenset(changes.get(plugin.pk, ())),
             ),
@@ -89,6 +93,13 @@ def _scores_before(ids: list[UUID], since: datetime) -> dict[UUID, float]:
     changed = set(ScorePoint.objects.filter(plugin__in=ids, at__gte=since).values_list("plugin_id", flat=True))
     earlier = ScorePoint.objects.filter(plugin__in=changed, at__lt=since).order_by("plugin_id", "-at").distinct("plugin_id")
     return dict.fromkeys(changed, 0.0) | dict(earlier.values_list("plugin_id", "score"))
+
+
+def _sets(statement: str, ids: list[UUID]) -> dict[UUID, set[str]]:
+    made: dict[UUID, set[str]] = defaultdict(set)
+    for plugin_id, value in _rows(statement, ids):
+        made[plugin_id].add(value)
+    return made
 
 
 def _rows(statement: str, ids: list[UUID]) -> list[Any]:

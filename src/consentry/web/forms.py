@@ -163,7 +163,7 @@ class LicenceForm(forms.Form):
 
 
 class ChannelForm(forms.Form):
-    """A way to tell somebody. An empty address keeps the stored one."""
+    """A way to tell somebody. For a channel that is there, an empty address keeps the stored one."""
 
     kind = forms.ChoiceField(label="Kind", choices=ChannelKind.choices)
     name = forms.CharField(label="Name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "off"}))
@@ -181,3 +181,7 @@ class ChannelForm(forms.Form):
         label="Quiet until", required=False, widget=forms.TimeInput(attrs={"type": "time"}), help_text="What is critical comes through."
     )
     timezone = forms.CharField(label="Time zone", max_length=60, initial="UTC", widget=forms.TextInput(attrs={"list": "timezones"}))
+
+    def __init__(self, *args: Any, new: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["address"].required = new

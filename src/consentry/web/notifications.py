@@ -26,9 +26,9 @@ _FIELDS = ("kind", "name", "least_severity", "pace", "quiet_from", "quiet_until"
 @require_role("administrator")
 def index(request: ConsoleRequest) -> HttpResponse:
     """The page; a new channel's signing secret is shown this once."""
-    form = ChannelForm(request.POST if request.method == "POST" else None)
+    form = ChannelForm(request.POST if request.method == "POST" else None, new=True)
     if request.method == "POST" and form.is_valid() and (made := _save(request, form, None)):
-        return _page(request, ChannelForm(), secret=made)
+        return _page(request, ChannelForm(new=True), secret=made)
     return _page(request, form)
 
 

@@ -39,7 +39,7 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
             **row,
             "consent": _consent(row, refuses),
             "lowers": lowered.get((row["kind"], row["resource"], row["value"])),
-            "plain": judge(row["value"], kind=row["kind"]).sentence,
+            "judged": judge(row["value"], kind=row["kind"]),
             "level_label": RiskLevel(row["level"]).label,
         }
         for row in queries.plugin_permissions(found)
