@@ -295,7 +295,7 @@ def _application(directory: Directory, query: Query, match: re.Match[str]) -> Ro
 
 @_route("oauth2PermissionGrants", "DelegatedPermissionGrant.ReadWrite.All", *_DIRECTORY)
 def _grants(directory: Directory, query: Query, _: re.Match[str]) -> Row:
-    grants = list(directory.grants.values())
+    grants = directory.all_grants()
     if text := query.parameters.get("$filter"):
         wanted = odata.equalities(text)
         if unknown := wanted.keys() - {"clientId", "principalId", "resourceId", "consentType"}:

@@ -91,6 +91,7 @@ class Directory:
     audits: list[Row] = field(default_factory=list)  # newest first
     deleted: dict[str, Row] = field(default_factory=dict)
     feed: list[tuple[str, str, bool]] = field(default_factory=list)  # collection, object id, still there
+    _all_grants: tuple[tuple[int, int], list[Grant]] = ((-1, -1), [])
     _by_client: tuple[tuple[int, int], dict[str, list[Grant]]] = ((-1, -1), {})  # as of the feed's and the grants' length
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -108,6 +109,13 @@ class Directory:
                 found.setdefault(grant.client_id, []).append(grant)
             self._by_client = (state, found)
         return self._by_client[1].get(client_id, [])
+
+    def all_grants(self) -> list[Grant]:
+        """Every delegated grant, in order; made once for each state, as a large tenant is read page by page."""
+        state = (len(self.feed), len(self.grants))
+        if self._all_grants[0] != state:
+            self._all_grants = (state, list(self.grants.values()))
+        return self._all_grants[1]
 
     def assigned_to(self, resource_id: str) -> Iterator[Row]:
         """Every assignment to roles of one resource."""

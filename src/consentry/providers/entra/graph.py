@@ -26,6 +26,8 @@ from consentry.providers.entra.errors import MicrosoftError, Reauthorise, Transi
 BATCH_SIZE = 20  # learn.microsoft.com/graph/json-batching
 _MOST_TRIES = 7
 _LONGEST_WAIT = 120.0
+_LONGEST_PAUSE = 10.0  # of our own making: Microsoft counts units over ten seconds
+_PATIENCE = 300.0  # seconds that a request may be put off by throttling while others come through
 _RETRIED = {429, 500, 502, 503, 504}
 _SLOW_REQUESTS, _SLOW_WINDOW = 5, 10.0  # auditLogs and reports: 5 requests per 10 s per app and tenant
 _FAULTS = (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError)
@@ -77,6 +79,8 @@ class GraphClient:
     _slow_lane: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _slow_times: deque[float] = field(default_factory=deque, init=False)
     _pause_until: float = field(default=0.0, init=False)
+    _strikes: int = field(default=0, init=False)  # pauses after each other without anything coming through
+    _arrived: int = field(default=0, init=False)
 
     async def __aenter__(self) -> GraphClient:
         connector = aiohttp.TCPConnector(limit=self.max_in_flight + 2, ssl=_ssl(self.cloud))
@@ -114,25 +118,33 @@ class GraphClient:
         return results
 
     async def _batch_chunk(self, paths: list[str], chunk: list[int], results: list[bytes | MicrosoftError], version: str) -> None:
-        for attempt in range(_MOST_TRIES):
+        turns, pause = _Turns(self), 0.0
+        while turns.left():
+            await asyncio.sleep(pause)
             body = {"requests": [{"id": str(index), "method": "GET", "url": paths[index]} for index in chunk]}
             self.counters.batched += len(chunk)
             answer = msgspec.json.decode(await self._send("POST", f"/{version}/$batch", msgspec.json.encode(body), None), type=_BatchAnswer)
-            again, wait = [], 0.0
+            again, wait, throttled = [], 0.0, False
             for item in answer.responses:
-                index = int(item.id)
+                index, headers = int(item.id), {name.lower(): value for name, value in (item.headers or {}).items()}
+                self.counters.resource_units += _number(headers.get("x-ms-resource-unit"))
+                self._heed(headers.get("x-ms-throttle-limit-percentage"))
                 if item.status < 300:
                     results[index] = bytes(item.body)
+                    self._arrived += 1
                     continue
                 results[index] = _failure(item.status, bytes(item.body), "")
                 if item.status in _RETRIED:
                     self.counters.throttled += item.status == 429
+                    throttled |= item.status == 429
                     again.append(index)
-                    wait = max(wait, retry_after((item.headers or {}).get("Retry-After"), attempt))
+                    wait = max(wait, retry_after(headers.get("retry-after"), turns.taken - 1))
             if not again:
                 return
             self.counters.retried += len(again)
-            await asyncio.sleep(wait)
+            if throttled:
+                self._throttled(wait)
+            pause = 0.0 if throttled else wait
             chunk = again
 
     async def _send(self, method: str, path: str, body: bytes | None, extra: dict[str, str] | None, *, slow: bool = False) -> bytes:
@@ -143,7 +155,9 @@ class GraphClient:
         last: MicrosoftError = Transient(
             "microsoft_unreachable", "Microsoft Graph can't be reached.", "Check the network; it is tried again by itself."
         )
-        for attempt in range(self.most_tries):
+        turns, pause = _Turns(self, most=self.most_tries), 0.0
+        while turns.left():
+            await asyncio.sleep(pause)
             headers = {
                 "Authorization": f"Bearer {str.__str__(await self.token(fresh=fresh))}",
                 "Accept": "application/json",
@@ -154,7 +168,7 @@ class GraphClient:
             }
             await self._wait_for_pause()
             self.counters.requests += 1
-            self.counters.retried += attempt > 0
+            self.counters.retried += turns.taken > 1
             try:
                 async with self._gate, self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
                     content = await response.read()
@@ -165,24 +179,27 @@ class GraphClient:
                     f"Microsoft Graph at {self.cloud.graph_url} can't be reached ({type(error).__name__}).",
                     "Check the network, the proxy and CONSENTRY_MICROSOFT_GRAPH_URL; it is tried again by itself.",
                 )
-                await asyncio.sleep(retry_after(None, attempt))
+                pause = retry_after(None, turns.taken - 1)
                 continue
             self.counters.resource_units += _number(answered.get("x-ms-resource-unit"))
             self._heed(answered.get("x-ms-throttle-limit-percentage"))
             if status < 300:
+                self._arrived += 1
+                self._strikes = 0
                 return content
             last = _failure(status, content, answered.get("request-id", ""))
             if status == 401 and not fresh:
-                fresh = True
+                fresh, pause = True, 0.0
                 continue
             if status not in _RETRIED:
                 raise last
-            wait = retry_after(answered.get("Retry-After"), attempt)
+            wait = retry_after(answered.get("Retry-After"), turns.taken - 1)
             if status == 429:
                 self.counters.throttled += 1
-            if status == 429 and not slow:  # the slow lane has a budget of its own
-                self._pause_until = max(self._pause_until, time.monotonic() + wait)
-            await asyncio.sleep(wait)
+            shared = status == 429 and not slow  # the slow lane has a budget of its own
+            if shared:
+                self._throttled(wait)
+            pause = 0.0 if shared else wait
         raise last
 
     def _address(self, path: str) -> str:
@@ -194,6 +211,15 @@ class GraphClient:
                 "foreign_link", "Microsoft Graph sent a link to another host.", "Check CONSENTRY_MICROSOFT_GRAPH_URL and the proxy."
             )
         return path
+
+    def _throttled(self, wait: float) -> None:
+        # Everybody waits, for what Microsoft says and longer each time: units come free one by one, and whoever
+        # comes back first would take them from all the others
+        moment = time.monotonic()
+        if moment >= self._pause_until:
+            self._strikes += 1
+        own = min(_LONGEST_PAUSE, 0.25 * 2 ** min(self._strikes, 6)) * random.uniform(0.8, 1.2)  # noqa: S311  # jitter
+        self._pause_until = max(self._pause_until, moment + max(wait, own))
 
     def _heed(self, percentage: str | None) -> None:
         # 0.8 to 1.8 of the limit: slow down before Graph does it for us, the more the nearer it is
@@ -216,6 +242,25 @@ class GraphClient:
             await asyncio.sleep(self._slow_times[0] + _SLOW_WINDOW - moment)
             self._slow_times.popleft()
         self._slow_times.append(time.monotonic())
+
+
+@dataclass(slots=True)
+class _Turns:
+    """How often a request may be sent again: some times in a row, counted anew while others come through, and never for ever."""
+
+    client: GraphClient
+    most: int = _MOST_TRIES
+    taken: int = 0
+    _since: float = field(default_factory=time.monotonic)
+    _arrived: int = -1
+
+    def left(self) -> bool:
+        """Take a turn. False when there is none left."""
+        if self._arrived not in (-1, self.client._arrived) and self.taken >= self.most and time.monotonic() - self._since < _PATIENCE:
+            self.taken = 1
+        self._arrived = self.client._arrived
+        self.taken += 1
+        return self.taken <= self.most
 
 
 def retry_after(header: str | None, attempt: int) -> float:
