@@ -178,6 +178,7 @@ class _Fetch:
         delta = DeltaReader(self.graph, self.writer, self.order.links)
         names = tuple(LINKS)
         told = dict(zip(names, await asyncio.gather(*(delta.tell(name) for name in names)), strict=True))
+        self.reader.audited = {}
         await self._read("audit_events", lambda: self.reader.audit_events(self.order.audit_since))
         delta.audited = await self._news()
         await self._read("service_principals", lambda: delta.service_principals(told["service_principals"]))
@@ -195,7 +196,7 @@ class _Fetch:
     async def _news(self) -> set[str]:
         """The objects that audit events are about which no earlier run has read."""
         await self.writer.flush()
-        audited = self.reader.audited
+        audited = self.reader.audited or {}
         found = await self.connection.execute(
             "SELECT event_id FROM inventory_consentevent WHERE connector_id = %s AND event_id = ANY(%s)",
             [self.order.connector_id, list(audited)],

@@ -81,7 +81,7 @@ class Reader:
     graph: GraphClient
     store: Store
     cursors: dict[tuple[str, str], Cursor] = field(default_factory=dict)
-    audited: dict[str, set[str]] = field(default_factory=dict)  # audit event -> the objects that it is about
+    audited: dict[str, set[str]] | None = None  # audit event -> the objects that it is about; kept where somebody asks
     _listed: dict[str, asyncio.Future[int | None]] = field(default_factory=dict)
 
     def listed(self, source: str, number: int | None) -> None:
@@ -259,7 +259,8 @@ class Reader:
                 if shaped:
                     made.append(shaped)
                     about |= {shaped[3]} if shaped[3] else set()  # the app, where the target is the resource
-                self.audited[row.id] = about
+                if self.audited is not None:
+                    self.audited[row.id] = about
             return {"event": made}
 
         moment = since.strftime("%Y-%m-%dT%H:%M:%SZ")
