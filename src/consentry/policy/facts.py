@@ -16,6 +16,7 @@ from consentry.inventory.models import Decision, Plugin
 from consentry.policy.conditions import Facts, Rule, asks
 from consentry.risk.models import ScorePoint
 
+_AT_ONCE = 2000  # plugins in memory side by side
 _PERMISSIONS = """
 SELECT p.id, lower(v) FROM inventory_plugin p
 JOIN inventory_delegatedgrant g ON g.connector_id = p.connector_id AND g.client_id = p.service_principal_id AND g.removed_at IS NULL
@@ -44,9 +45,18 @@ WHERE since > %(lately)s AND since > (SELECT min(first_seen) FROM inventory_plug
 def facts(
     plugins: QuerySet[Plugin], changes: Mapping[UUID, Collection[str]], rules: Iterable[Rule], *, since: datetime | None = None
 ) -> Iterator[tuple[Plugin, Facts]]:
-    """What ``rules`` ask of ``plugins``. ``since`` is when the run began whose ``changes`` these are."""
-    found = list(plugins.select_related("connector"))
+    """What ``rules`` ask of ``plugins``, some at a time. ``since`` is when the run began whose ``changes`` these are."""
     rules = list(rules)
+    ids = list(plugins.values_list("pk", flat=True))
+    for start in range(0, len(ids), _AT_ONCE):
+        yield from _facts(
+            list(Plugin.objects.filter(pk__in=ids[start : start + _AT_ONCE]).select_related("connector")), changes, rules, since
+        )
+
+
+def _facts(
+    found: list[Plugin], changes: Mapping[UUID, Collection[str]], rules: list[Rule], since: datetime | None
+) -> Iterator[tuple[Plugin, Facts]]:
     ids = [plugin.pk for plugin in found]
     permissions = _sets(_PERMISSIONS, ids) if any(asks(rule, "permission") for rule in rules) else {}
     people = _sets(_PEOPLE, ids) if any(asks(rule, "person") for rule in rules) else {}

@@ -127,23 +127,23 @@ def trial(account: Account, rule: conditions.Rule, *, days: int = 30) -> Trial:
     since = now() - timedelta(days=days)
     live = Plugin.objects.filter(connector__account=account, removed_at__isnull=True, is_console=False).exclude(origin="microsoft")
     if conditions.of_change(rule):
-        found: dict[tuple[int | None, UUID], set[str]] = defaultdict(set)
+        found: dict[UUID, dict[int | None, set[str]]] = defaultdict(lambda: defaultdict(set))
         changes = Change.objects.filter(connector__account=account, at__gte=since, plugin_id__isnull=False)
-        for run_id, plugin_id, kind in changes.values_list("run_id", "plugin_id", "kind"):
+        for run_id, plugin_id, kind in changes.values_list("run_id", "plugin_id", "kind").iterator(chunk_size=5000):
             if plugin_id:
-                found[run_id, plugin_id].add(kind)
-        plugins = {
-            plugin.pk: (plugin, seen) for plugin, seen in facts(live.filter(pk__in={key[1] for key in found}), {}, [rule], since=since)
-        }
-        hits = [
-            plugins[plugin_id][0]
-            for (_, plugin_id), kinds in found.items()
-            if plugin_id in plugins and conditions.holds(rule, replace(plugins[plugin_id][1], changes=frozenset(kinds)))
-        ]
-        different = list({plugin.pk: plugin for plugin in hits}.values())
-        return Trial(days, different[:_SHOWN], len(different), len(hits), of_change=True)
-    matching = [plugin for plugin, seen in facts(live, {}, [rule]) if conditions.holds(rule, seen)]
-    moved = set(ScorePoint.objects.filter(plugin__in=[plugin.pk for plugin in matching], at__gte=since).values_list("plugin_id", flat=True))
-    recent = [plugin for plugin in matching if plugin.first_seen >= since or plugin.pk in moved]
-    matching.sort(key=lambda plugin: -plugin.risk_score)
-    return Trial(days, matching[:_SHOWN], len(matching), len(recent), of_change=False)
+                found[plugin_id][run_id].add(kind)
+        hits: list[tuple[Plugin, int]] = []
+        for plugin, seen in facts(live.filter(pk__in=list(found)), {}, [rule], since=since):
+            times = sum(conditions.holds(rule, replace(seen, changes=frozenset(kinds))) for kinds in found[plugin.pk].values())
+            if times:
+                hits.append((plugin, times))
+        hits.sort(key=lambda pair: -pair[0].risk_score)
+        return Trial(days, [plugin for plugin, _ in hits[:_SHOWN]], len(hits), sum(times for _, times in hits), of_change=True)
+    matching = [
+        (plugin.risk_score, plugin.pk, plugin.first_seen) for plugin, seen in facts(live, {}, [rule]) if conditions.holds(rule, seen)
+    ]
+    moved = set(ScorePoint.objects.filter(plugin__connector__account=account, at__gte=since).values_list("plugin_id", flat=True))
+    recent = sum(1 for _, pk, first_seen in matching if first_seen >= since or pk in moved)
+    riskiest = [pk for _, pk, _ in sorted(matching, key=lambda row: (-row[0], str(row[1])))[:_SHOWN]]
+    shown = Plugin.objects.select_related("connector").in_bulk(riskiest)
+    return Trial(days, [shown[pk] for pk in riskiest], len(matching), recent, of_change=False)

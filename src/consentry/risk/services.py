@@ -67,6 +67,10 @@ def rescore(connector: Connector, only: list[UUID] | None = None) -> int:
     Writes only what differs, and returns how many plugins that were.
     """
     _judge_definitions(connector.pk)
+    return _rescore(connector, only)
+
+
+def _rescore(connector: Connector, only: list[UUID] | None) -> int:
     if only is not None and not only:
         return 0
     factors = queries.factors(connector.account_id)
@@ -91,13 +95,14 @@ def _parts(connector: Connector, only: list[UUID] | None) -> Iterator[list[UUID]
         yield only[start : start + _AT_ONCE]
 
 
+@transaction.atomic
 def rescore_plugins(plugins: Iterable[Plugin]) -> None:
     """Score these plugins again."""
     by_connector: dict[UUID, list[UUID]] = {}
     for plugin in plugins:
         by_connector.setdefault(plugin.connector_id, []).append(plugin.service_principal_id)
     for connector in Connector.objects.filter(pk__in=by_connector):
-        rescore(connector, by_connector[connector.pk])
+        _rescore(connector, by_connector[connector.pk])
 
 
 def _judge_definitions(connector_id: UUID) -> None:

@@ -169,8 +169,8 @@ def directory_roles(definitions: list[structs.RoleDefinition], assignments: list
     names = {row.id: row.displayName or row.id for row in definitions}
     held: dict[str, set[str]] = {}
     for row in assignments:
-        if row.principalId and row.roleDefinitionId:
-            held.setdefault(row.principalId.lower(), set()).add(names.get(row.roleDefinitionId, row.roleDefinitionId))
+        if (holder := guid(row.principalId)) and row.roleDefinitionId:
+            held.setdefault(holder.lower(), set()).add(names.get(row.roleDefinitionId, row.roleDefinitionId))
     return {holder: sorted(roles) for holder, roles in sorted(held.items())}
 
 

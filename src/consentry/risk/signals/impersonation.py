@@ -35,7 +35,8 @@ def observe(facts: Facts) -> Observation | None:
     if found := _written_alike(facts.name, own):
         return Observation(7.5, f"The name {facts.name} reads like “{found}”, but is written with look-alike characters or a misspelling.")
     plain = _plain(facts.name)
-    if not facts.vouched and _CLAIMS.match(plain) and not _HONEST.search(plain):
+    # an app without a known owner may be one of Microsoft's own built-ins
+    if facts.origin == "third_party" and not facts.vouched and _CLAIMS.match(plain) and not _HONEST.search(plain):
         return Observation(7.0, f"The name {facts.name} claims to be Microsoft's, but the app is not, and no publisher is verified.")
     if not facts.vouched and any(word in _words(plain) for word in own):
         return Observation(

@@ -9,7 +9,7 @@ from consentry.risk.signal import Observation, Signal
 from consentry.risk.signals.rogue_app import ROGUE_APPS
 
 _ROGUE_NAMES = re.compile("|".join(re.escape(name.lower()) for name in ROGUE_APPS.values()))
-_HIDDEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_HIDDEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _ADDRESS = re.compile(r"^[^@\s]+@[^@\s]+\.\w+$")
 
 
