@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from consentry.connect.models import Capability, CapabilityState, Status
 from consentry.core.errors import ConsentryError
@@ -226,6 +228,46 @@ def test_an_object_that_makes_no_sense_is_a_gap_beside_the_others(world: Any) ->
     summary = world.sync()
     assert [(gap["collection"], gap["code"]) for gap in summary["incomplete"]] == [("delegated_grants", "objects_unreadable")]
     assert CollectionProgress.objects.filter(name="delegated_grants").order_by("-id").first().rows == len(world.directory.grants) - 1
+
+
+def test_batches_whose_items_come_through_one_by_one_are_complete(world: Any) -> None:
+    """An exhausted budget gives units back one by one: nobody gives up while anything comes through."""
+    world.weather.refuse(
+        "/servicePrincipals", 400, "Request_UnsupportedQuery", when=lambda request: "appRoleAssignments" in request.query_string
+    )
+
+    def scarce(request: web.Request, response: web.StreamResponse) -> web.StreamResponse | None:
+        if not request.path.endswith("/$batch") or response.status != 200:
+            return None
+        body = json.loads(response.body)  # type: ignore[attr-defined]
+        for item in body["responses"][2:]:
+            item |= {"status": 429, "headers": {"Retry-After": "0.02"}, "body": {"error": {"code": "TooManyRequests", "message": "x"}}}
+        return web.json_response(body)
+
+    world.weather.rules.append(scarce)
+    summary = world.sync()
+    assert (summary["status"], summary["incomplete"]) == ("done", [])
+    assert summary["throttled"] > 100
+    world.assert_equal_to_tenant()
+
+
+def test_a_batch_item_that_never_comes_through_is_a_gap_and_not_for_ever(world: Any) -> None:
+    world.weather.refuse(
+        "/servicePrincipals", 400, "Request_UnsupportedQuery", when=lambda request: "appRoleAssignments" in request.query_string
+    )
+
+    def never(request: web.Request, response: web.StreamResponse) -> web.StreamResponse | None:
+        if not request.path.endswith("/$batch") or response.status != 200:
+            return None
+        body = json.loads(response.body)  # type: ignore[attr-defined]
+        for item in body["responses"]:
+            item |= {"status": 429, "headers": {"Retry-After": "0.02"}, "body": {"error": {"code": "TooManyRequests", "message": "x"}}}
+        return web.json_response(body)
+
+    world.weather.rules.append(never)
+    summary = world.sync()
+    assert [gap["collection"] for gap in summary["incomplete"]] == ["app_role_assignments"]
+    assert summary["throttled"] < 1000
 
 
 def test_microsoft_down_fails_the_run_and_keeps_the_state(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,8 @@ class GraphClient:
             await asyncio.sleep(pause)
             body = {"requests": [{"id": str(index), "method": "GET", "url": paths[index]} for index in chunk]}
             self.counters.batched += len(chunk)
-            answer = msgspec.json.decode(await self._send("POST", f"/{version}/$batch", msgspec.json.encode(body), None), type=_BatchAnswer)
+            content = await self._send("POST", f"/{version}/$batch", msgspec.json.encode(body), None, batch=True)
+            answer = msgspec.json.decode(content, type=_BatchAnswer)
             again, wait, throttled = [], 0.0, False
             for item in answer.responses:
                 index, headers = int(item.id), {name.lower(): value for name, value in (item.headers or {}).items()}
@@ -139,6 +140,8 @@ class GraphClient:
                     throttled |= item.status == 429
                     again.append(index)
                     wait = max(wait, retry_after(headers.get("retry-after"), turns.taken - 1))
+            if len(again) < len(chunk):
+                self._strikes = 0
             if not again:
                 return
             self.counters.retried += len(again)
@@ -147,7 +150,9 @@ class GraphClient:
             pause = 0.0 if throttled else wait
             chunk = again
 
-    async def _send(self, method: str, path: str, body: bytes | None, extra: dict[str, str] | None, *, slow: bool = False) -> bytes:
+    async def _send(
+        self, method: str, path: str, body: bytes | None, extra: dict[str, str] | None, *, slow: bool = False, batch: bool = False
+    ) -> bytes:
         if self._session is None or self._gate is None:
             raise RuntimeError("GraphClient is used outside of its context")
         url = self._address(path)
@@ -184,8 +189,9 @@ class GraphClient:
             self.counters.resource_units += _number(answered.get("x-ms-resource-unit"))
             self._heed(answered.get("x-ms-throttle-limit-percentage"))
             if status < 300:
-                self._arrived += 1
-                self._strikes = 0
+                if not batch:  # its items say what came through
+                    self._arrived += 1
+                    self._strikes = 0
                 return content
             last = _failure(status, content, answered.get("request-id", ""))
             if status == 401 and not fresh:
