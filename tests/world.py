@@ -129,11 +129,43 @@ class World:
         for row in [*self.directory.service_principals.values(), *self.directory.applications.values()]:
             holder = row["id"] if row["id"] in self.directory.service_principals else by_app_id.get(row["appId"])
             wanted |= {(holder, key["keyId"]) for key in [*row["passwordCredentials"], *row["keyCredentials"]] if holder}
+            wanted |= {(holder, key["id"]) for key in self.directory.federated.get(row["id"], []) if holder}
         assert secrets == wanted
+        self.assert_surroundings()
+
+    def assert_surroundings(self) -> None:
+        """Who is assigned to apps, and what agents inherit."""
+        apps = self.directory.service_principals
+        assigned = {(row.assignment_id, str(row.service_principal_id), row.kind) for row in self.live(models.Assignee)}
+        assert assigned == {
+            (key, row["resourceId"], row["principalType"].lower())
+            for who, rows in self.directory.assignments.items()
+            if who not in apps
+            for key, row in rows.items()
+            if row["resourceId"] in apps
+        }
+        wanted = set()
+        for agent, blueprint in self.directory.blueprints.items():
+            if agent in apps and blueprint in apps:
+                wanted |= {(agent, row["appRoleId"]) for row in self.directory.assignments.get(blueprint, {}).values()}
+                grants = [one for one in self.directory.grants_of(blueprint) if one.consent_type == "AllPrincipals"]
+                wanted |= {(agent, value) for one in grants for value in one.scope.split()}
+        assert {(str(row.service_principal_id), row.permission) for row in self.live(models.InheritedPermission)} == wanted
 
     def versions(self) -> list[Any]:
         """Changes with every row that is written."""
-        tables = ("plugin", "delegatedgrant", "approleassignment", "principal", "owner", "credential", "permissiondefinition", "tenantfact")
+        tables = (
+            "plugin",
+            "delegatedgrant",
+            "approleassignment",
+            "principal",
+            "owner",
+            "credential",
+            "permissiondefinition",
+            "tenantfact",
+            "assignee",
+            "inheritedpermission",
+        )
         with connection.cursor() as cursor:
             found = []
             for table in tables:

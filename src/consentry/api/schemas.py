@@ -54,6 +54,15 @@ class OwnerOut(Schema):
     kind: str | None
 
 
+class InheritedPermission(Schema):
+    """What an agent identity has from its blueprint's principal, whose name is ``inherited_from``."""
+
+    kind: Literal["delegated", "application"]
+    resource: str
+    value: str
+    inherited_from: str
+
+
 class Reason(Schema):
     signal: str | None
     points: float | None
@@ -98,6 +107,9 @@ class Plugin(Schema):
     connected_to: list[str]
     delegated_permissions: list[DelegatedPermission]
     application_permissions: list[ApplicationPermission]
+    inherited_permissions: list[InheritedPermission]
+    assigned_users: int
+    assigned_groups: int
     users: int
     all_users: bool
     reply_urls: list[str]

@@ -216,6 +216,49 @@ class Principal(models.Model):
         ]
 
 
+class Assignee(models.Model):
+    """A user or group that is assigned to an app, which lets them sign in to it where it asks for that."""
+
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    assignment_id = models.TextField(db_collation="C")
+    service_principal_id = models.UUIDField()
+    principal_id = models.UUIDField()
+    kind = models.CharField(max_length=20)  # user | group
+    name = models.TextField(blank=True, null=True)
+    app_role_id = models.UUIDField()  # all zeros: default access
+    created_at = models.DateTimeField(null=True)
+    first_seen = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["connector", "assignment_id"], name="assignee_once")
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["connector", "service_principal_id"], name="assignee_by_plugin"),
+        ]
+
+
+class InheritedPermission(models.Model):
+    """A permission that an agent identity has because its blueprint's principal has it; for everybody, as Microsoft inherits no others."""
+
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
+    service_principal_id = models.UUIDField()  # the agent identity's
+    kind = models.CharField(max_length=12)  # delegated | application
+    resource_id = models.UUIDField()
+    permission = models.TextField()  # a scope's value or an app role's id
+    source_id = models.UUIDField()  # the service principal that it is inherited from
+    first_seen = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["connector", "service_principal_id", "kind", "resource_id", "permission", "source_id"], name="inherited_once"
+            )
+        ]
+
+
 class Owner(models.Model):
     """Somebody who owns a service principal or its application object."""
 
@@ -237,7 +280,7 @@ class Credential(models.Model):
 
     connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
     service_principal_id = models.UUIDField()
-    source = models.CharField(max_length=20)  # service_principal | application
+    source = models.CharField(max_length=20)  # service_principal | application | federated
     kind = models.CharField(max_length=20)  # secret | certificate | federated
     key_id = models.TextField()
     name = models.TextField(blank=True, null=True)

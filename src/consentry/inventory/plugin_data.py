@@ -28,6 +28,17 @@ SELECT p.id, c.name AS connector, p.service_principal_id, p.app_id, p.name, p.pu
      LEFT JOIN inventory_plugin r ON r.connector_id = a.connector_id AND r.service_principal_id = a.resource_id
      LEFT JOIN inventory_permissiondefinition d ON d.connector_id = a.connector_id AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
      WHERE a.connector_id = p.connector_id AND a.principal_id = p.service_principal_id AND a.removed_at IS NULL), '[]') AS application_permissions,
+  coalesce((SELECT jsonb_agg(DISTINCT jsonb_build_object('resource', coalesce(r.name, i.resource_id::text), 'kind', i.kind,
+        'value', coalesce(d.value, i.permission), 'inherited_from', coalesce(b.name, i.source_id::text)))
+     FROM inventory_inheritedpermission i
+     LEFT JOIN inventory_plugin r ON r.connector_id = i.connector_id AND r.service_principal_id = i.resource_id
+     LEFT JOIN inventory_plugin b ON b.connector_id = i.connector_id AND b.service_principal_id = i.source_id
+     LEFT JOIN inventory_permissiondefinition d ON d.connector_id = i.connector_id AND d.resource_id = i.resource_id AND d.permission_id::text = i.permission AND d.kind = 'application'
+     WHERE i.connector_id = p.connector_id AND i.service_principal_id = p.service_principal_id AND i.removed_at IS NULL), '[]') AS inherited_permissions,
+  (SELECT count(DISTINCT a.principal_id) FROM inventory_assignee a
+     WHERE a.connector_id = p.connector_id AND a.service_principal_id = p.service_principal_id AND a.removed_at IS NULL AND a.kind = 'user') AS assigned_users,
+  (SELECT count(DISTINCT a.principal_id) FROM inventory_assignee a
+     WHERE a.connector_id = p.connector_id AND a.service_principal_id = p.service_principal_id AND a.removed_at IS NULL AND a.kind = 'group') AS assigned_groups,
   coalesce((SELECT jsonb_agg(jsonb_build_object('kind', k.kind, 'key_id', k.key_id, 'ends_at', k.ends_at) ORDER BY k.key_id) FROM (
      SELECT DISTINCT ON (key_id) kind, key_id, to_char(ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS ends_at FROM inventory_credential k
      WHERE k.connector_id = p.connector_id AND k.service_principal_id = p.service_principal_id AND k.removed_at IS NULL ORDER BY key_id) k), '[]') AS credentials,

@@ -31,12 +31,13 @@ def counts(connector_id: UUID) -> dict[str, int]:
 
 
 _PERMISSIONS = """
-SELECT kind, resource, value, title, description, level, service, everybody, users, granted_by, since, admin_only FROM (
+SELECT kind, resource, value, title, description, level, service, everybody, users, granted_by, since, admin_only, inherited_from FROM (
   SELECT 'delegated' AS kind, coalesce(r.name, g.resource_id::text) AS resource, v AS value, coalesce(max(d.title), '') AS title,
     coalesce(max(d.description), '') AS description, coalesce(max(d.level), 'low') AS level, coalesce(max(d.service), '') AS service,
     bool_or(g.consent_type = 'AllPrincipals') AS everybody, count(DISTINCT g.principal_id) AS users,
     max(g.granted_by) FILTER (WHERE g.consent_type = 'AllPrincipals') AS granted_by, coalesce(max(g.granted_at), min(g.first_seen)) AS since,
-    coalesce(max(greatest(d.takeover, d.data)), 0) AS weight, bool_or(d.admin_only) AS admin_only
+    coalesce(max(greatest(d.takeover, d.data)), 0) AS weight, bool_or(d.admin_only) AS admin_only,
+    NULL AS inherited_from
   FROM inventory_delegatedgrant g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
   LEFT JOIN inventory_plugin r ON r.connector_id = g.connector_id AND r.service_principal_id = g.resource_id
   LEFT JOIN inventory_permissiondefinition d ON d.connector_id = g.connector_id AND d.resource_id = g.resource_id AND d.kind = 'delegated' AND d.value = v
@@ -44,12 +45,32 @@ SELECT kind, resource, value, title, description, level, service, everybody, use
   UNION ALL
   SELECT 'application', coalesce(r.name, a.resource_name, a.resource_id::text), coalesce(d.value, a.app_role_id::text), coalesce(d.title, ''),
     coalesce(d.description, ''), coalesce(d.level, 'low'), coalesce(d.service, ''), true, 0, a.granted_by, coalesce(a.created_at, a.first_seen),
-    coalesce(greatest(d.takeover, d.data), 0), true
+    coalesce(greatest(d.takeover, d.data), 0), true, NULL
   FROM inventory_approleassignment a
   LEFT JOIN inventory_plugin r ON r.connector_id = a.connector_id AND r.service_principal_id = a.resource_id
   LEFT JOIN inventory_permissiondefinition d ON d.connector_id = a.connector_id AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
-  WHERE a.connector_id = %(c)s AND a.principal_id = %(sp)s AND a.removed_at IS NULL) x
+  WHERE a.connector_id = %(c)s AND a.principal_id = %(sp)s AND a.removed_at IS NULL
+  UNION ALL
+  SELECT i.kind, coalesce(r.name, i.resource_id::text), coalesce(d.value, i.permission), coalesce(d.title, ''), coalesce(d.description, ''),
+    coalesce(d.level, 'low'), coalesce(d.service, ''), true, 0, NULL, i.first_seen, coalesce(greatest(d.takeover, d.data), 0), d.admin_only,
+    coalesce(b.name, i.source_id::text)
+  FROM inventory_inheritedpermission i
+  LEFT JOIN inventory_plugin r ON r.connector_id = i.connector_id AND r.service_principal_id = i.resource_id
+  LEFT JOIN inventory_plugin b ON b.connector_id = i.connector_id AND b.service_principal_id = i.source_id
+  LEFT JOIN inventory_permissiondefinition d ON d.connector_id = i.connector_id AND d.resource_id = i.resource_id AND d.kind = i.kind
+    AND i.permission = CASE i.kind WHEN 'delegated' THEN d.value ELSE d.permission_id::text END
+  WHERE i.connector_id = %(c)s AND i.service_principal_id = %(sp)s AND i.removed_at IS NULL) x
 ORDER BY weight DESC, kind, value
+"""
+_ASSIGNEES = """
+SELECT a.principal_id, a.kind, coalesce(nullif(n.name, ''), a.name, '') AS name, coalesce(n.mail, n.user_principal_name) AS mail, n.department,
+  min(coalesce(a.created_at, a.first_seen)) AS since,
+  array_agg(DISTINCT coalesce(nullif(d.title, ''), d.value)) FILTER (WHERE d.id IS NOT NULL) AS roles
+FROM inventory_assignee a
+LEFT JOIN inventory_principal n ON n.connector_id = a.connector_id AND n.object_id = a.principal_id
+LEFT JOIN inventory_permissiondefinition d ON d.connector_id = a.connector_id AND d.resource_id = a.service_principal_id AND d.permission_id = a.app_role_id
+WHERE a.connector_id = %(c)s AND a.service_principal_id = %(sp)s AND a.removed_at IS NULL
+GROUP BY 1, 2, 3, 4, 5 ORDER BY a.kind, 3, 1
 """
 _USERS = """
 SELECT g.principal_id, coalesce(n.name, '') AS name, coalesce(n.mail, n.user_principal_name) AS mail, n.department, n.user_type, n.enabled,
@@ -127,6 +148,11 @@ def plugin_users(plugin: Plugin, *, page: int = 1, size: int | None = None) -> l
 def plugin_user_count(plugin: Plugin) -> int:
     """How many people ``plugin_users`` has."""
     return int(_rows(_USER_COUNT, {"c": plugin.connector_id, "sp": plugin.service_principal_id})[0]["number"])
+
+
+def plugin_assignees(plugin: Plugin) -> list[dict[str, Any]]:
+    """The groups and people who are assigned to the app, whether or not they granted it anything, with the roles they hold in it."""
+    return _rows(_ASSIGNEES, {"c": plugin.connector_id, "sp": plugin.service_principal_id})
 
 
 def plugin_owners(plugin: Plugin) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ _MEANS = {
     "grant_added_for_many": "gained_permission",
     "grant_changed_for_many": "gained_permission",
     "permission_added": "gained_permission",
+    "inherited_added": "gained_permission",
     "publisher_verification_changed": "publisher_changed",
 }
 MOST_GROUPS, MOST_CONDITIONS = 12, 12

@@ -26,6 +26,7 @@ class Held:
     everybody: bool
     users: int
     judged: Judged
+    inherited: bool = False  # an agent identity has it from its blueprint's principal
 
     def reach(self, axis: float) -> float:
         """``axis`` by how many people it reaches: one person's grant counts three quarters, everybody's or the app's own counts full."""
@@ -45,7 +46,7 @@ class Held:
 class Key:
     """A secret or certificate, without its value."""
 
-    source: str  # service_principal | application
+    source: str  # service_principal | application | federated
     kind: str  # secret | certificate | federated
     usage: str | None = None
     starts_at: datetime | None = None

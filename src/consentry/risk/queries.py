@@ -22,7 +22,7 @@ from consentry.risk.score import score
 
 _LATELY = timedelta(days=30)
 _HELD = """
-SELECT g.client_id, 'delegated', r.name, r.app_id, v, bool_or(g.everybody), sum(g.people)
+SELECT g.client_id, 'delegated', r.name, r.app_id, v, bool_or(g.everybody), sum(g.people), false
 FROM (SELECT client_id, resource_id, scope_set_id, consent_type = 'AllPrincipals' AS everybody, count(principal_id) AS people
       FROM inventory_delegatedgrant
       WHERE connector_id = %(c)s AND removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR client_id = ANY(%(only)s)) GROUP BY 1, 2, 3, 4) g
@@ -30,11 +30,17 @@ JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.v
 LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = g.resource_id
 WHERE v <> '' GROUP BY 1, 3, 4, 5
 UNION ALL
-SELECT a.principal_id, 'application', coalesce(r.name, a.resource_name, ''), r.app_id, coalesce(d.value, ''), true, 0
+SELECT a.principal_id, 'application', coalesce(r.name, a.resource_name, ''), r.app_id, coalesce(d.value, ''), true, 0, false
 FROM inventory_approleassignment a
 LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = a.resource_id
 LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
 WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR a.principal_id = ANY(%(only)s))
+UNION ALL
+SELECT i.service_principal_id, i.kind, coalesce(r.name, ''), r.app_id, CASE i.kind WHEN 'delegated' THEN i.permission ELSE coalesce(d.value, '') END, true, 0, true
+FROM inventory_inheritedpermission i
+LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = i.resource_id
+LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = i.resource_id AND d.permission_id::text = i.permission AND d.kind = 'application'
+WHERE i.connector_id = %(c)s AND i.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR i.service_principal_id = ANY(%(only)s))
 """
 # What was there when its collection was first read was not seen appearing
 _KEYS = """
@@ -227,11 +233,11 @@ def _single_facts(connector: Connector) -> dict[str, Any]:
 def _held(parameters: dict[str, Any]) -> dict[UUID, list[Held]]:
     known: dict[tuple[str, str, str], Judged] = {}
     held: dict[UUID, list[Held]] = defaultdict(list)
-    for plugin_id, kind, resource, app_id, value, everybody, users in _rows(_HELD, parameters, lambda row: row):
+    for plugin_id, kind, resource, app_id, value, everybody, users, inherited in _rows(_HELD, parameters, lambda row: row):
         key = (value, kind, str(app_id or ""))
         if key not in known:
             known[key] = judge(value, kind=kind, resource_app_id=str(app_id or GRAPH))
-        held[plugin_id].append(Held(value, resource or "an unknown resource", kind, everybody, int(users), known[key]))
+        held[plugin_id].append(Held(value, resource or "an unknown resource", kind, everybody, int(users), known[key], inherited))
     return held
 
 

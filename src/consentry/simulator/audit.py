@@ -12,6 +12,15 @@ if TYPE_CHECKING:  # directory.py writes events through this module
 
 Row = dict[str, Any]
 # Real tenants' logs have an en dash and a trailing space here; the documentation prints a hyphen.
+_HOLDERS = {
+    "ServicePrincipal": (
+        "ServicePrincipal",
+        "Add app role assignment to service principal",
+        "Remove app role assignment from service principal",
+    ),
+    "User": ("User", "Add app role assignment grant to user", "Remove app role assignment from user"),
+    "Group": ("Group", "Add app role assignment to group", "Remove app role assignment from group"),
+}
 CREDENTIALS_OF_APP = "Update application – Certificates and secrets management "
 
 
@@ -52,18 +61,19 @@ def delegated_grant(
 
 
 def app_role(when: datetime, principal: Row, resource: Row, assignment: Row, *, deed: str = "Add") -> Row:
-    """``Add app role assignment to service principal``, or with ``Remove`` the event of its end."""
+    """``Add app role assignment to service principal``, ``… grant to user`` or ``… to group``, or with ``Remove`` the event of its end."""
+    holder, added, removed = _HOLDERS[assignment["principalType"]]
     values = {
         "AppRole.Id": assignment["appRoleId"],
         "AppRole.Value": _role_value(resource, assignment["appRoleId"]),
-        "ServicePrincipal.ObjectID": principal.get("id", assignment["principalId"]),
-        "ServicePrincipal.DisplayName": principal.get("displayName"),
+        f"{holder}.ObjectID": principal.get("id", assignment["principalId"]),
+        f"{holder}.DisplayName": principal.get("displayName"),
     }
     if deed == "Add":
         properties = [_property(name, json.dumps(value)) for name, value in values.items()]
-        return _event("Add app role assignment to service principal", "Assign", when, None, [_target(resource, properties)])
+        return _event(added, "Assign", when, None, [_target(resource, properties)])
     properties = [_property(name, None, json.dumps(value)) for name, value in values.items()]
-    return _event("Remove app role assignment from service principal", "Unassign", when, None, [_target(resource, properties)])
+    return _event(removed, "Unassign", when, None, [_target(resource, properties)])
 
 
 def simple(name: str, when: datetime, target: Row, person: User | None = None) -> Row:

@@ -210,7 +210,7 @@ def _service_principals(directory: Directory, query: Query, _: re.Match[str]) ->
         raise unsupported("$expand is not supported with advanced queries.")
     allowed = {
         "appRoleAssignments": lambda row: list(directory.assignments.get(row["id"], {}).values()),
-        "appRoleAssignedTo": lambda row: list(directory.assigned_to(row["id"])),
+        "appRoleAssignedTo": lambda row: directory.assigned_to(row["id"]),
         "owners": lambda row: _owners(directory, row["id"]),
         "memberOf": lambda row: [],
     }
@@ -251,14 +251,28 @@ def _related(directory: Directory, query: Query, match: re.Match[str]) -> Row:
     if match["what"] == "appRoleAssignments":
         return page(query, list(directory.assignments.get(object_id, {}).values()), lambda row: row)
     if match["what"] == "appRoleAssignedTo":
-        return page(query, list(directory.assigned_to(object_id)), lambda row: row)
+        return page(query, directory.assigned_to(object_id), lambda row: row)
     if match["what"] == "owners":
         return page(query, _owners(directory, object_id), lambda row: row)
     if match["what"] == "oauth2PermissionGrants":
         return page(query, directory.grants_of(object_id), lambda grant: grant.render())
-    if match["what"] in {"inheritedAppRoleAssignments", "inheritedOauth2PermissionGrants", "memberOf"}:
+    if match["what"] in {"inheritedAppRoleAssignments", "inheritedOauth2PermissionGrants"} and query.version == "beta":
+        return _inherited(directory, query, object_id, match["what"])
+    if match["what"] == "memberOf":
         return page(query, [], lambda row: row)
     raise GraphError(400, "BadRequest", f"Resource not found for the segment '{match['what']}'.")
+
+
+def _inherited(directory: Directory, query: Query, agent_id: str, what: str) -> Row:
+    """What an agent identity has from its blueprint's principal: everything in one answer, of grants those for everybody."""
+    if agent_id not in directory.blueprints:
+        raise not_found(agent_id)
+    if query.parameters.keys() & {"$top", "$skip", "$skiptoken"}:
+        raise unsupported("Paging is not supported.")
+    blueprint = directory.blueprints[agent_id]
+    if what == "inheritedAppRoleAssignments":
+        return {"value": list(directory.assignments.get(blueprint, {}).values())}
+    return {"value": [grant.render() for grant in directory.grants_of(blueprint) if grant.consent_type == "AllPrincipals"]}
 
 
 @_route("applications", *_APPS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -79,6 +78,7 @@ class Directory:
     assignments: dict[str, dict[str, Row]] = field(default_factory=dict)  # principal id -> assignment id -> row
     owners: dict[str, list[str]] = field(default_factory=dict)  # service principal or application id -> user ids
     federated: dict[str, list[Row]] = field(default_factory=dict)
+    blueprints: dict[str, str] = field(default_factory=dict)  # agent identity -> its blueprint's principal
     users: dict[str, User] = field(default_factory=dict)
     groups: dict[str, Row] = field(default_factory=dict)
     directory_roles: list[Row] = field(default_factory=list)
@@ -92,6 +92,7 @@ class Directory:
     deleted: dict[str, Row] = field(default_factory=dict)
     feed: list[tuple[str, str, bool]] = field(default_factory=list)  # collection, object id, still there
     _all_grants: tuple[tuple[int, int], list[Grant]] = ((-1, -1), [])
+    _by_resource: dict[str, list[Row]] | None = None
     _by_client: tuple[tuple[int, int], dict[str, list[Grant]]] = ((-1, -1), {})  # as of the feed's and the grants' length
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -117,12 +118,15 @@ class Directory:
             self._all_grants = (state, list(self.grants.values()))
         return self._all_grants[1]
 
-    def assigned_to(self, resource_id: str) -> Iterator[Row]:
+    def assigned_to(self, resource_id: str) -> list[Row]:
         """Every assignment to roles of one resource."""
-        for rows in self.assignments.values():
-            for row in rows.values():
-                if row["resourceId"] == resource_id:
-                    yield row
+        if self._by_resource is None:
+            found: dict[str, list[Row]] = {}
+            for rows in self.assignments.values():
+                for row in rows.values():
+                    found.setdefault(row["resourceId"], []).append(row)
+            self._by_resource = found
+        return self._by_resource.get(resource_id, [])
 
     def find(self, object_id: str) -> Row | None:
         """A user, group or service principal with its ``@odata.type``, or None."""
@@ -195,6 +199,7 @@ class Directory:
             "resourceId": resource_id,
         }
         self.assignments.setdefault(principal_id, {})[row["id"]] = row
+        self._by_resource = None
         if when is None:
             self.record(audit.app_role(datetime.now(UTC), principal, self.service_principals[resource_id], row))
         return row
@@ -204,6 +209,7 @@ class Directory:
         for rows in self.assignments.values():
             if assignment_id in rows:
                 row = rows.pop(assignment_id)
+                self._by_resource = None
                 principal = self.find(row["principalId"]) or {"displayName": None, "id": row["principalId"]}
                 self.record(audit.app_role(datetime.now(UTC), principal, self.service_principals[row["resourceId"]], row, deed="Remove"))
                 return
@@ -227,6 +233,7 @@ class Directory:
         row = self.service_principals.pop(service_principal_id)
         self.deleted[service_principal_id] = row
         self.assignments.pop(service_principal_id, None)
+        self._by_resource = None
         for grant in [grant for grant in self.grants.values() if grant.client_id == service_principal_id]:
             del self.grants[grant.id]
             self.touch("oauth2PermissionGrants", grant.id, present=False)

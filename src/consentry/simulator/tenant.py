@@ -76,6 +76,7 @@ class _Builder:
         self.directory = Directory()
         self.domain = f"{self.rng.choice(('northfold', 'brightwater', 'hollowmere', 'stonebridge'))}.example"
         self.roles: dict[str, str] = {}
+        self.blueprint: Row | None = None
 
     def new_id(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
@@ -324,10 +325,21 @@ class _Builder:
             self.assign(row, self.graph, self.roles["User.Read.All"])
 
     def agent_identity(self, number: int) -> None:
+        if self.blueprint is None or number % 5 == 0:
+            self.blueprint = self.agent_blueprint(number)
+            return
         row = self.service_principal(
             f"Agent {names.internal_app(self.rng)} {number}", appOwnerOrganizationId=self.tenant_id, servicePrincipalType="ServiceIdentity"
         )
-        row["@odata.type"] = "#microsoft.graph.agentIdentity"
+        row |= {"@odata.type": "#microsoft.graph.agentIdentity", "agentIdentityBlueprintId": self.blueprint["appId"]}
+        self.directory.blueprints[row["id"]] = self.blueprint["id"]
+
+    def agent_blueprint(self, number: int) -> Row:
+        """The principal that agents inherit from."""
+        row = self.service_principal(f"Agent blueprint {number}", appOwnerOrganizationId=self.tenant_id)
+        row["@odata.type"] = "#microsoft.graph.agentIdentityBlueprintPrincipal"
+        self.assign(row, self.graph, self.roles["Sites.Read.All"])
+        return row
 
     def secret(self, *, days: int | None = None) -> Row:
         starts = self.days_ago(10, 500)

@@ -163,7 +163,8 @@ def _no_slow_lane(_: Fetched) -> None:
 
 def _merge(found: SyncRun, fetched: Fetched) -> None:
     """Make visible what was read. While the slow lane is still being read the run goes on afterwards."""
-    gaps = [gap.as_dict() for gap in fetched.gaps if gap.collection not in OPTIONAL or gap.state not in _NOT_ASKED_FOR]
+    lacking = [gap.as_dict() for gap in fetched.gaps if gap.collection not in OPTIONAL or gap.state not in _NOT_ASKED_FOR]
+    gaps = list({gap["collection"]: gap for gap in reversed(lacking)}.values())
     if fetched.slow:
         SyncRun.objects.filter(pk=found.pk).update(state=RunState.MERGING, heartbeat_at=now(), incomplete=gaps)
     moment = now()

@@ -29,6 +29,10 @@ TABLES: dict[str, str] = {
         " app_role_id uuid, created_at timestamptz"
     ),
     "owner": "object_id uuid, owner_id uuid, source text",
+    "assignee": (
+        'assignment_id text COLLATE "C", service_principal_id uuid, principal_id uuid, kind text, name text, app_role_id uuid, created_at timestamptz'
+    ),
+    "inherited": "service_principal_id uuid, kind text, resource_id uuid, permission text, source_id uuid",
     "permission": "resource_id uuid, resource_app_id uuid, resource_name text, kind text, permission_id uuid, value text, title text, description text, admin_only boolean",
     "principal": "object_id uuid, kind text, name text, upn text, mail text, user_type text, department text, job_title text, enabled boolean",
     "activity": "app_id uuid, last_used timestamptz",
@@ -47,9 +51,14 @@ TABLES: dict[str, str] = {
 SETS: dict[str, str] = {
     "service_principal": "SELECT DISTINCT object_id FROM {s}.service_principal",
     "application": "SELECT DISTINCT object_id FROM {s}.application",
-    "resources": "SELECT resource_id AS object_id FROM {s}.delegated_grant UNION SELECT resource_id FROM {s}.app_role_assignment",
+    "agents": "SELECT DISTINCT object_id FROM {s}.service_principal WHERE type = 'ServiceIdentity' OR odata_type ILIKE '%agentIdentity'",
+    "resources": (
+        "SELECT resource_id AS object_id FROM {s}.delegated_grant UNION SELECT resource_id FROM {s}.app_role_assignment"
+        " UNION SELECT resource_id FROM {s}.inherited"
+    ),
     "people": (
         "SELECT principal_id AS object_id FROM {s}.delegated_grant WHERE principal_id IS NOT NULL UNION SELECT owner_id FROM {s}.owner"
+        " UNION SELECT principal_id FROM {s}.assignee"
     ),
 }
 # Characters that Unicode will never assign stand for the ends of fields and rows while a page is encoded

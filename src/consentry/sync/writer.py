@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from consentry.core.clock import now
-from consentry.providers.entra.reads import Page
+from consentry.providers.entra.sweeps import Page
 from consentry.sync import staging
 
 _WAITING_PAGES = 12  # a slow database makes the fetch wait here and nowhere else

@@ -45,6 +45,7 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         for row in queries.plugin_permissions(found)
     ]
     users = queries.plugin_users(found)
+    assignees = queries.plugin_assignees(found)
     same = {"connector_id": found.connector_id, "service_principal_id": found.service_principal_id}
     context = {
         **plugin_row(found),
@@ -55,6 +56,8 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         "shown_people": SHOWN_PEOPLE,
         "mails": "; ".join(row["mail"] for row in users if row["mail"]),
         "owners": queries.plugin_owners(found),
+        "assignees": assignees[:SHOWN_PEOPLE],
+        "assignee_count": len(assignees),
         "credentials": Credential.objects.filter(**same, removed_at__isnull=True).order_by("ends_at"),
         "history": change_rows(queries.changes(request.user.account_id, plugin=found)[:50]),
         "decided": Decision.objects.filter(account=request.user.account, app_id=found.app_id or found.pk).order_by("-at")[:20],

@@ -9,6 +9,13 @@ from urllib.parse import urlsplit
 from consentry.core.errors import ConsentryError
 
 GLOBAL_LOGIN, GLOBAL_GRAPH = "https://login.microsoftonline.com", "https://graph.microsoft.com"
+# Owner tenants that are Microsoft's: Microsoft Services, Microsoft corporate, Graph Command Line Tools, and one that EntraFalcon adds
+MICROSOFT_TENANTS = (
+    "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
+    "72f988bf-86f1-41af-91ab-2d7cd011db47",
+    "cdc5aeea-15c5-4db6-b079-fcadd2505dc2",
+    "33e01921-4d64-4f8c-a055-5bdaffd5e33d",
+)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 

@@ -17,7 +17,9 @@ from consentry.providers.entra import shape, structs
 from consentry.providers.entra.errors import MicrosoftError, NotFound, NotYet, Reauthorise, Unavailable
 from consentry.providers.entra.graph import GraphClient
 from consentry.providers.entra.pages import Decoder
-from consentry.providers.entra.reads import IDS_PER_FILTER, PLUGIN_PROPERTIES, Page, Rows, Store
+from consentry.providers.entra.reads import IDS_PER_FILTER, PLUGIN_PROPERTIES
+from consentry.providers.entra.surroundings import ASSIGNED_TO, FEDERATED, Surroundings
+from consentry.providers.entra.sweeps import Page, Rows, Store
 from consentry.providers.entra.values import guid
 
 # what is asked for is what is tracked
@@ -34,6 +36,9 @@ _BELONGINGS = (
     "owner:application",
     "credential:service_principal",
     "credential:application",
+    "credential:federated",
+    "assignee",
+    "inherited",
 )
 # more changes than this cost more as re-reads than a full run does
 MOST_CHANGED = 3000
@@ -82,6 +87,7 @@ class DeltaReader:
     audited: set[str] = field(default_factory=set)
     _service_principals: list[str] = field(default_factory=list)
     _applications: list[str] = field(default_factory=list)
+    _agents: list[str] = field(default_factory=list)
 
     async def tell(self, collection: str) -> Changes:
         """The items of a collection's delta link. Raises ``Resync`` when the link has expired and ``TooMuchChanged``."""
@@ -121,6 +127,7 @@ class DeltaReader:
         path = f"/v1.0/servicePrincipals?$select={PLUGIN_PROPERTIES}"
         objects = await self._by_ids(path, "/servicePrincipals/{}?$select=" + PLUGIN_PROPERTIES, wanted, structs.ServicePrincipal)
         self._service_principals = [row.id for row in objects]
+        self._agents = [row.id for row in objects if shape.is_agent(row)]
         keys = [made for row in objects for made in shape.credentials(row, "service_principal")]
         rows: Rows = {"service_principal": [shape.service_principal(row) for row in objects], "credential": keys}
         scope = [(row.id, "credential:service_principal") for row in objects]
@@ -186,6 +193,30 @@ class DeltaReader:
             made += await self._related(f"/{collection}/{{}}/owners?$select=id&$top=999", ids, structs.Related, rows)
             scope += [(one, f"owner:{source}") for one in ids]
         await self._keep("owners", "delta", {"owner": made}, (), scope)
+
+    async def assigned_people(self) -> None:
+        """The users and groups assigned to the service principals that were read again."""
+
+        def rows(_: str, found: list[structs.Assignment]) -> list[shape.Row]:
+            return shape.assignees(found)
+
+        made = await self._related(ASSIGNED_TO, self._service_principals, structs.Assignment, rows)
+        await self._keep("assigned_people", "delta", {"assignee": made}, (), [(one, "assignee") for one in self._service_principals])
+
+    async def federated_credentials(self) -> None:
+        """What the applications that were read again trust."""
+
+        def rows(object_id: str, found: list[structs.FederatedCredential]) -> list[shape.Row]:
+            return [shape.federated(object_id, one) for one in found]
+
+        made = await self._related(FEDERATED, self._applications, structs.FederatedCredential, rows)
+        scope = [(one, "credential:federated") for one in self._applications]
+        await self._keep("federated_credentials", "delta", {"credential": made}, (), scope)
+
+    async def inherited_permissions(self, reader: Surroundings) -> None:
+        """What the agent identities that were read again inherit; a change of their blueprint alone waits for the next full run."""
+        made = await reader.inherited_by(self._agents) if self._agents else []
+        await self._keep("inherited_permissions", "delta", {"inherited": made}, (), [(one, "inherited") for one in self._agents])
 
     async def _related(self, path: str, ids: list[str], kind: type[Any], rows: Callable[[str, Any], list[shape.Row]]) -> list[shape.Row]:
         decoder, made = Decoder(kind), []

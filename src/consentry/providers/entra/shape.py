@@ -7,6 +7,7 @@ byte for byte; what PostgreSQL cannot keep (U+0000) is left out where rows are w
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from uuid import UUID
 
 from consentry.providers.entra import structs
@@ -52,6 +53,11 @@ def service_principal(row: structs.ServicePrincipal) -> Row:
         array(row.tags),
         document(facts),
     )
+
+
+def is_agent(row: structs.ServicePrincipal) -> bool:
+    """True for an agent identity, which inherits from its blueprint's principal."""
+    return row.servicePrincipalType == "ServiceIdentity" or (row.odata_type or "").endswith("agentIdentity")
 
 
 def application(row: structs.Application) -> Row:
@@ -132,6 +138,46 @@ def assignment(row: structs.Assignment) -> Row:
         row.appRoleId,
         stamp(row.createdDateTime),
     )
+
+
+def assignees(rows: Iterable[structs.Assignment]) -> list[Row]:
+    """Rows of ``assignee``: the users and groups among those who hold a role of an app."""
+    return [
+        (
+            row.id,
+            row.resourceId,
+            row.principalId,
+            row.principalType.lower(),
+            row.principalDisplayName,
+            row.appRoleId,
+            stamp(row.createdDateTime),
+        )
+        for row in rows
+        if row.principalType in {"User", "Group"}
+    ]
+
+
+def federated(application_id: str, row: structs.FederatedCredential) -> Row:
+    """A row of ``credential``: an identity provider whose tokens an application trusts. It has no end."""
+    trusted = " ".join(part for part in (row.issuer, row.subject) if part)
+    return (
+        application_id,
+        None,
+        "federated",
+        "federated",
+        row.id,
+        " · ".join(part for part in (row.name, trusted) if part),
+        None,
+        None,
+        None,
+    )
+
+
+def inherited(agent_id: str, row: structs.Assignment | structs.Grant) -> list[Row]:
+    """Rows of ``inherited``: an agent identity, a permission and the blueprint's principal that holds it."""
+    if isinstance(row, structs.Assignment):
+        return [(agent_id, "application", row.resourceId, row.appRoleId, row.principalId)]
+    return [(agent_id, "delegated", row.resourceId, value, row.clientId) for value in sorted({*(row.scope or "").split()})]
 
 
 def permissions(row: structs.Resource) -> list[Row]:

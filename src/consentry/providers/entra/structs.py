@@ -97,6 +97,30 @@ class WithAssignments(_Read):
     appRoleAssignments: list[Assignment] | None = None
 
 
+class Assignable(_Read):
+    """An app with who is assigned to it; ``appRoleAssignedTo`` is None where the service did not expand it."""
+
+    id: str
+    appOwnerOrganizationId: str | None = None
+    appRoleAssignedTo: list[Assignment] | None = None
+
+
+class FederatedCredential(_Read):
+    """Whose tokens an application trusts in place of a secret."""
+
+    id: str
+    name: str | None = None
+    issuer: str | None = None
+    subject: str | None = None
+
+
+class WithFederatedCredentials(_Read):
+    """``federatedIdentityCredentials`` is None where the service did not expand it."""
+
+    id: str
+    federatedIdentityCredentials: list[FederatedCredential] | None = None
+
+
 class WithOwners(_Read):
     """``owners`` is None where the service did not expand it."""
 

@@ -10,7 +10,8 @@ def observe(facts: Facts) -> Observation | None:
     if facts.origin != "agent_identity" or facts.power < 4:
         return None
     strongest = max(facts.permissions, key=lambda held: (max(held.judged.data, held.judged.takeover), held.value))
-    return Observation(1.0, f"An agent with {strongest.value}: what it reads may tell it what to do.")
+    whence = ", inherited from its blueprint" if strongest.inherited else ""
+    return Observation(1.0, f"An agent with {strongest.value}{whence}: what it reads may tell it what to do.")
 
 
 SIGNAL = Signal(

@@ -28,6 +28,8 @@ def merge(task: Task) -> dict[str, int]:
             ("permissions", grants.merge_definitions),
             ("delegated_grants", grants.merge_grants),
             ("app_role_assignments", grants.merge_assignments),
+            ("inherited_permissions", grants.merge_inherited),
+            ("assigned_people", people.merge_assignees),
             ("principals", people.merge_principals),
             ("owners", people.merge_owners),
         ):

@@ -10,15 +10,9 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
+from consentry.providers.entra.clouds import MICROSOFT_TENANTS
 from consentry.sync.staging import schema_of
 
-# Owner tenants that are Microsoft's: Microsoft Services, Microsoft corporate, Graph Command Line Tools, and one that EntraFalcon adds
-MICROSOFT_TENANTS = [
-    "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
-    "72f988bf-86f1-41af-91ab-2d7cd011db47",
-    "cdc5aeea-15c5-4db6-b079-fcadd2505dc2",
-    "33e01921-4d64-4f8c-a055-5bdaffd5e33d",
-]
 _ANALYZE_ABOVE = 2000  # rows written: below, the statistics that are there will do
 
 
@@ -52,7 +46,7 @@ class Context:
             "now": task.moment,
             "tenant": task.tenant_id,
             "ours": list(task.ours),
-            "microsoft": MICROSOFT_TENANTS,
+            "microsoft": list(MICROSOFT_TENANTS),
         }
 
     def begin(self) -> None:

@@ -118,6 +118,45 @@ LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resou
 CROSS JOIN LATERAL (SELECT to_jsonb(coalesce(d.value, a.app_role_id::text)) AS value) v
 WHERE a.connector_id = %(c)s AND (a.removed_at = %(now)s OR a.removed_at IS NULL AND a.first_seen = %(now)s)
 """
+_STAGED_INHERITED = (
+    "SELECT DISTINCT service_principal_id, kind, resource_id, permission, source_id FROM {s}.inherited WHERE permission <> ''"
+)
+_INHERITED_KEY = ("service_principal_id", "kind", "resource_id", "permission", "source_id")
+_INHERITED = (
+    "WITH "  # noqa: S608
+    + upsert("inventory_inheritedpermission", _STAGED_INHERITED, key=_INHERITED_KEY, rest=(), once={"first_seen": "%(now)s"})
+    + " INSERT INTO touched SELECT service_principal_id FROM written"
+)
+_INHERITED_GONE = f"""
+WITH gone AS (
+  UPDATE inventory_inheritedpermission t SET removed_at = %(now)s
+  WHERE t.connector_id = %(c)s AND t.removed_at IS NULL AND {{which}}
+    AND NOT EXISTS (SELECT 1 FROM {{s}}.inherited n WHERE {" AND ".join(f"n.{name} = t.{name}" for name in _INHERITED_KEY)})
+  RETURNING t.service_principal_id)
+INSERT INTO touched SELECT service_principal_id FROM gone
+"""  # noqa: S608  # fixed column names
+_INHERITED_READ_AGAIN = "t.service_principal_id IN (SELECT object_id FROM {s}.scope WHERE source = 'inherited')"
+_INHERITED_CHANGES = """
+INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, before, after)
+SELECT %(c)s, %(run)s, %(now)s, CASE WHEN i.removed_at IS NULL THEN 'inherited_added' ELSE 'inherited_removed' END, p.id,
+       coalesce(b.name, i.source_id::text), CASE WHEN i.removed_at IS NOT NULL THEN v.value END, CASE WHEN i.removed_at IS NULL THEN v.value END
+FROM inventory_inheritedpermission i
+JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.service_principal_id = i.service_principal_id AND p.removed_at IS NULL
+LEFT JOIN inventory_plugin b ON b.connector_id = %(c)s AND b.service_principal_id = i.source_id
+LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = i.resource_id AND d.kind = 'application'
+    AND i.kind = 'application' AND d.permission_id::text = i.permission
+CROSS JOIN LATERAL (SELECT to_jsonb(coalesce(d.value, i.permission)) AS value) v
+WHERE i.connector_id = %(c)s AND (i.removed_at = %(now)s OR i.removed_at IS NULL AND i.first_seen = %(now)s)
+"""
+
+
+def merge_inherited(context: Context) -> None:
+    """What agent identities may do because their blueprint's principal may."""
+    written = context.do(_INHERITED)
+    if not context.first:
+        written += context.do(_INHERITED_GONE.replace("{which}", _INHERITED_READ_AGAIN if context.delta else "true"))
+        if written:
+            context.do(_INHERITED_CHANGES)
 
 
 def merge_definitions(context: Context) -> None:

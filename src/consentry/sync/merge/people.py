@@ -34,8 +34,10 @@ CREATE TEMP TABLE new_credential ON COMMIT DROP AS
 SELECT DISTINCT ON (x.service_principal_id, n.source, n.key_id, n.kind)
     x.service_principal_id, n.source, n.key_id, n.kind, n.name, n.usage, n.starts_at, n.ends_at
 FROM {s}.credential n
-LEFT JOIN inventory_plugin p ON n.object_id IS NULL AND p.connector_id = %(c)s AND p.app_id = n.app_id AND p.removed_at IS NULL
-CROSS JOIN LATERAL (SELECT coalesce(n.object_id, p.service_principal_id) AS service_principal_id) x
+LEFT JOIN {s}.application a ON n.source = 'federated' AND a.object_id = n.object_id
+LEFT JOIN inventory_plugin p ON n.source <> 'service_principal' AND p.connector_id = %(c)s AND p.app_id = coalesce(a.app_id, n.app_id)
+    AND p.removed_at IS NULL
+CROSS JOIN LATERAL (SELECT CASE n.source WHEN 'service_principal' THEN n.object_id ELSE p.service_principal_id END AS service_principal_id) x
 WHERE n.source = ANY(%(sources)s) AND x.service_principal_id IS NOT NULL
 ORDER BY x.service_principal_id, n.source, n.key_id, n.kind
 """
@@ -43,11 +45,39 @@ ORDER BY x.service_principal_id, n.source, n.key_id, n.kind
 _READ_AGAIN = """
 (t.source, t.service_principal_id) IN (
   SELECT split_part(x.source, ':', 2), coalesce(p.service_principal_id, x.object_id) FROM {s}.scope x
-  LEFT JOIN {s}.application a ON x.source = '{what}:application' AND a.object_id = x.object_id
+  LEFT JOIN {s}.application a ON x.source <> '{what}:service_principal' AND a.object_id = x.object_id
   LEFT JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.app_id = a.app_id AND p.removed_at IS NULL
   WHERE x.source LIKE '{what}:%%')
 """
-_COLLECTION_OF = {"service_principal": "service_principals", "application": "applications"}
+_COLLECTION_OF = {"service_principal": "service_principals", "application": "applications", "federated": "federated_credentials"}
+_ASSIGNEES = (
+    "WITH "  # noqa: S608
+    + upsert(
+        "inventory_assignee",
+        "SELECT DISTINCT ON (assignment_id) * FROM {s}.assignee ORDER BY assignment_id",
+        key=("assignment_id",),
+        rest=("service_principal_id", "principal_id", "kind", "name", "app_role_id", "created_at"),
+        once={"first_seen": "%(now)s"},
+    )
+    + " SELECT 1 FROM written"
+)
+_ASSIGNEES_GONE = """
+UPDATE inventory_assignee t SET removed_at = %(now)s WHERE t.connector_id = %(c)s AND t.removed_at IS NULL
+AND NOT EXISTS (SELECT 1 FROM {s}.assignee n WHERE n.assignment_id = t.assignment_id) AND {which}
+"""
+_ASSIGNEES_READ_AGAIN = "t.service_principal_id IN (SELECT object_id FROM {s}.scope WHERE source = 'assignee')"
+# One change for each app that gained or lost people, whose number says enough
+_ASSIGNEE_CHANGES = """
+INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, after)
+SELECT %(c)s, %(run)s, %(now)s, CASE WHEN t.removed_at IS NULL THEN 'assignees_added' ELSE 'assignees_removed' END, p.id,
+    count(*) || ' ' || CASE WHEN t.kind = 'user' THEN CASE count(*) WHEN 1 THEN 'person' ELSE 'people' END
+                            ELSE CASE count(*) WHEN 1 THEN 'group' ELSE 'groups' END END,
+    to_jsonb((array_agg(coalesce(t.name, t.principal_id::text) ORDER BY t.name))[1:5])
+FROM inventory_assignee t JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.service_principal_id = t.service_principal_id
+    AND p.removed_at IS NULL
+WHERE t.connector_id = %(c)s AND (t.removed_at = %(now)s OR t.removed_at IS NULL AND t.first_seen = %(now)s)
+GROUP BY p.id, t.removed_at IS NULL, t.kind
+"""
 
 
 def merge_principals(context: Context) -> None:
@@ -58,9 +88,19 @@ def merge_principals(context: Context) -> None:
     context.analyze("inventory_principal", written)
 
 
+def merge_assignees(context: Context) -> None:
+    """The users and groups that are assigned to apps."""
+    written = context.do(_ASSIGNEES)
+    if not context.first:
+        written += context.do(_ASSIGNEES_GONE.replace("{which}", _ASSIGNEES_READ_AGAIN if context.delta else "true"))
+        if written:
+            context.do(_ASSIGNEE_CHANGES)
+    context.analyze("inventory_assignee", written)
+
+
 def merge_owners(context: Context) -> None:
     """Who owns a service principal or its application object."""
-    sources = [source for source, name in _COLLECTION_OF.items() if source == "service_principal" or name in context.complete]
+    sources = ["service_principal", *(["application"] if "applications" in context.complete else [])]
     context.do(_STAGED_OWNERS, sources=sources)
     _merge(
         context,
@@ -77,6 +117,8 @@ def merge_owners(context: Context) -> None:
 def merge_credentials(context: Context) -> None:
     """Secrets and certificates of the collections that were read to the end."""
     sources = [source for source, name in _COLLECTION_OF.items() if name in context.complete]
+    if "applications" not in context.complete and "federated" in sources:
+        sources.remove("federated")  # whose they are is not known
     if not sources:
         return
     context.do(_STAGED_CREDENTIALS, sources=sources)
