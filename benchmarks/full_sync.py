@@ -283,6 +283,11 @@ async def floor(tenant: str) -> dict[str, Any]:
         def assignments(rows: list[Any]) -> list[Any]:
             return [shape.assignment(one) for row in rows for one in row.appRoleAssignments]
 
+        def assignees(rows: list[Any]) -> list[Any]:
+            made = [one for row in rows for one in shape.assignees(row.appRoleAssignedTo)]
+            people.update(row[2] for row in made)
+            return made
+
         async def store() -> None:
             async with await psycopg.AsyncConnection.connect(connection_string(connection.settings_dict), autocommit=True) as database:
                 schema = "staging_floor"
@@ -301,6 +306,8 @@ async def floor(tenant: str) -> dict[str, Any]:
             sweep("/v1.0/servicePrincipals?$select=id&$expand=appRoleAssignments&$top=999", structs.WithAssignments, "app_role_assignment", assignments),
             sweep("/v1.0/servicePrincipals?$select=id&$expand=owners($select=id)&$top=999", structs.WithOwners, "owner", lambda rows: [(row.id, one.id, "x") for row in rows for one in row.owners]),
             sweep("/v1.0/applications?$select=id&$expand=owners($select=id)&$top=999", structs.WithOwners, "owner", lambda rows: [(row.id, one.id, "x") for row in rows for one in row.owners]),
+            sweep("/v1.0/servicePrincipals?$select=id,appOwnerOrganizationId&$expand=appRoleAssignedTo&$top=999", structs.Assignable, "assignee", assignees),
+            sweep("/v1.0/applications?$select=id&$expand=federatedIdentityCredentials&$top=999", structs.WithFederatedCredentials, "credential", lambda rows: [shape.federated(row.id, one) for row in rows for one in row.federatedIdentityCredentials]),
             sweep("/v1.0/applications?$top=999", structs.Application, "application", lambda rows: [shape.application(row) for row in rows]),
             sweep("/v1.0/oauth2PermissionGrants?$top=999", structs.Grant, "delegated_grant", grants),
         )  # fmt: skip

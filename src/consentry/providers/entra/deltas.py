@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from consentry.providers.entra import shape, structs
+from consentry.providers.entra.clouds import MICROSOFT_TENANTS
 from consentry.providers.entra.errors import MicrosoftError, NotFound, NotYet, Reauthorise, Unavailable
 from consentry.providers.entra.graph import GraphClient
 from consentry.providers.entra.pages import Decoder
@@ -88,6 +89,7 @@ class DeltaReader:
     _service_principals: list[str] = field(default_factory=list)
     _applications: list[str] = field(default_factory=list)
     _agents: list[str] = field(default_factory=list)
+    _assignable: list[str] = field(default_factory=list)
 
     async def tell(self, collection: str) -> Changes:
         """The items of a collection's delta link. Raises ``Resync`` when the link has expired and ``TooMuchChanged``."""
@@ -128,6 +130,7 @@ class DeltaReader:
         objects = await self._by_ids(path, "/servicePrincipals/{}?$select=" + PLUGIN_PROPERTIES, wanted, structs.ServicePrincipal)
         self._service_principals = [row.id for row in objects]
         self._agents = [row.id for row in objects if shape.is_agent(row)]
+        self._assignable = [row.id for row in objects if row.appOwnerOrganizationId not in MICROSOFT_TENANTS]
         keys = [made for row in objects for made in shape.credentials(row, "service_principal")]
         rows: Rows = {"service_principal": [shape.service_principal(row) for row in objects], "credential": keys}
         scope = [(row.id, "credential:service_principal") for row in objects]
@@ -195,13 +198,13 @@ class DeltaReader:
         await self._keep("owners", "delta", {"owner": made}, (), scope)
 
     async def assigned_people(self) -> None:
-        """The users and groups assigned to the service principals that were read again."""
+        """The users and groups assigned to the service principals that were read again, Microsoft's own aside."""
 
         def rows(_: str, found: list[structs.Assignment]) -> list[shape.Row]:
             return shape.assignees(found)
 
-        made = await self._related(ASSIGNED_TO, self._service_principals, structs.Assignment, rows)
-        await self._keep("assigned_people", "delta", {"assignee": made}, (), [(one, "assignee") for one in self._service_principals])
+        made = await self._related(ASSIGNED_TO, self._assignable, structs.Assignment, rows)
+        await self._keep("assigned_people", "delta", {"assignee": made}, (), [(one, "assignee") for one in self._assignable])
 
     async def federated_credentials(self) -> None:
         """What the applications that were read again trust."""
