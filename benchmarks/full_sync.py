@@ -201,7 +201,7 @@ def change_forty(connector_id: Any) -> None:
     from consentry.inventory.models import DelegatedGrant
 
     address = f"{os.environ['CONSENTRY_MICROSOFT_GRAPH_URL']}/_simulator/directory"
-    live = DelegatedGrant.objects.filter(connector_id=connector_id, removed_at__isnull=True).order_by("-pk")
+    live = DelegatedGrant.objects.filter(connector_id=connector_id, removed_at__isnull=True).order_by("-grant_id")
     for number, grant in enumerate(live.values_list("grant_id", flat=True)[:40]):
         order = {"method": "revoke", "arguments": {"grant_id": grant}}
         if number % 2:
@@ -223,8 +223,11 @@ def empty() -> None:
     """Leave nothing behind for the next round."""
     from django.db import connection
 
+    from consentry.inventory import partitions
+
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE inventory_delegatedgrant, inventory_approleassignment, inventory_principal, inventory_scopeset")
+        cursor.execute("TRUNCATE inventory_scopeset")
+    partitions.drop_orphans()
 
 
 async def floor(tenant: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from consentry.accounts.models import Account
 from consentry.audit.models import AuditEvent
 from consentry.connect.models import Connector
 from consentry.core.clock import now
+from consentry.inventory import partitions
 from consentry.inventory.models import Decision, DelegatedGrant, Plugin, Principal, ScopeSet
 
 Role = Callable[[str], Client]
@@ -89,10 +90,11 @@ def test_filters_live_in_the_address(as_role: Role, connector: Connector, plugin
 
 
 def test_a_person_shows_what_they_let_in(as_role: Role, connector: Connector, plugin: Plugin) -> None:
+    partitions.ensure(connector.pk)
     person = Principal.objects.create(
         connector=connector, object_id=uuid4(), kind="user", name="Ada Byron", mail="ada@northfold.example", first_seen=now()
     )
-    scopes = ScopeSet.objects.create(scope="Mail.Read", scope_md5=uuid4(), values=["Mail.Read"])
+    scopes = ScopeSet.objects.create(pk=uuid4(), scope="Mail.Read", values=["Mail.Read"])
     DelegatedGrant.objects.create(
         connector=connector,
         grant_id="g1",

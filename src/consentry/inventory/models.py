@@ -4,8 +4,9 @@
 ``inventory.queries``. Directory objects refer to each other by their object id inside one connector and not by
 foreign key, because Microsoft's collections arrive separately and name objects that no longer exist.
 ``removed_at`` marks what a complete collection no longer listed; rows are kept for history. The tables that grow with the
-tenant have no foreign key constraints (``db_constraint=False``): checking them took longer than writing the rows, and only the
-merge writes them, holding the connector's row.
+tenant (``PARTITIONED``) have a partition for each connector, which a first sync loads before anybody sees it and which is dropped as
+a whole. They have no foreign key constraints (``db_constraint=False``): checking them took longer than writing the rows, and only
+the merge writes them, holding the connector's row.
 """
 
 from __future__ import annotations
@@ -115,15 +116,16 @@ class Plugin(models.Model):
 class ScopeSet(models.Model):
     """One distinct set of delegated scopes, interned: 200,000 grants hold a few thousand distinct sets."""
 
+    id = models.UUIDField(primary_key=True)  # MD5 of ``scope``, so that grants know it before anything is looked up
     scope = models.TextField()  # sorted, single spaces
-    scope_md5 = models.UUIDField(unique=True)
     values = ArrayField(models.TextField())
 
 
 class DelegatedGrant(models.Model):
     """An oauth2PermissionGrant. ``principal_id`` is null when it holds for everybody."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    pk = models.CompositePrimaryKey("connector", "grant_id")
+    connector = models.ForeignKey("connect.Connector", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
     grant_id = models.TextField(db_collation="C")
     client_id = models.UUIDField()  # object id of the plugin's service principal
     resource_id = models.UUIDField()
@@ -136,9 +138,8 @@ class DelegatedGrant(models.Model):
     granted_by = models.TextField(null=True)
 
     class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [models.UniqueConstraint(fields=["connector", "grant_id"], name="grant_once")]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["connector", "client_id", "id"], name="grant_by_client"),
+            models.Index(fields=["connector", "client_id"], name="grant_by_client"),
             models.Index(fields=["connector", "principal_id"], name="grant_by_principal"),
         ]
 
@@ -146,7 +147,8 @@ class DelegatedGrant(models.Model):
 class AppRoleAssignment(models.Model):
     """An appRoleAssignment held by a service principal: an application permission."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    pk = models.CompositePrimaryKey("connector", "assignment_id")
+    connector = models.ForeignKey("connect.Connector", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
     assignment_id = models.TextField(db_collation="C")
     principal_id = models.UUIDField()
     principal_type = models.TextField(null=True)
@@ -160,9 +162,6 @@ class AppRoleAssignment(models.Model):
     granted_by = models.TextField(null=True)
 
     class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["connector", "assignment_id"], name="assignment_once")
-        ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["connector", "principal_id"], name="assignment_by_principal"),
             models.Index(fields=["connector", "resource_id"], name="assignment_by_resource"),
@@ -197,7 +196,8 @@ class PermissionDefinition(models.Model):
 class Principal(models.Model):
     """A directory user, group or service principal that a grant, assignment or ownership names."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    pk = models.CompositePrimaryKey("connector", "object_id")
+    connector = models.ForeignKey("connect.Connector", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
     object_id = models.UUIDField()
     kind = models.CharField(max_length=20)  # user | group | service_principal | unknown
     name = models.TextField(blank=True)
@@ -210,16 +210,12 @@ class Principal(models.Model):
     first_seen = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
 
-    class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["connector", "object_id"], name="principal_once")
-        ]
-
 
 class Assignee(models.Model):
     """A user or group that is assigned to an app, which lets them sign in to it where it asks for that."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    pk = models.CompositePrimaryKey("connector", "assignment_id")
+    connector = models.ForeignKey("connect.Connector", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
     assignment_id = models.TextField(db_collation="C")
     service_principal_id = models.UUIDField()
     principal_id = models.UUIDField()
@@ -231,9 +227,6 @@ class Assignee(models.Model):
     removed_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["connector", "assignment_id"], name="assignee_once")
-        ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["connector", "service_principal_id"], name="assignee_by_plugin"),
         ]

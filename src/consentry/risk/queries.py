@@ -65,7 +65,7 @@ LEFT JOIN inventory_principal n ON n.connector_id = g.connector_id AND n.object_
 WHERE g.connector_id = %(c)s AND g.principal_id = ANY(%(holders)s) AND g.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s)) GROUP BY 1
 """
 _BURSTS = """
-WITH began AS (SELECT first_seen AS at FROM inventory_delegatedgrant WHERE connector_id = %(c)s ORDER BY id LIMIT 1),
+WITH began AS (SELECT coalesce((SELECT read_at FROM inventory_tenantfact WHERE connector_id = %(c)s AND name = 'grants_first_read'), %(lately)s) AS at),
 said AS (
   SELECT service_principal_id AS client_id, coalesce(principal_id, initiated_by_id) AS who, at FROM inventory_consentevent
   WHERE connector_id = %(c)s AND activity = 'consent to application' AND admin_consent IS NOT TRUE AND at > %(lately)s

@@ -35,6 +35,7 @@ from consentry.providers.entra.graph import Counters, GraphClient
 from consentry.providers.entra.reads import Reader
 from consentry.providers.entra.sweeps import Page
 from consentry.providers.entra.tokens import Tokens
+from consentry.sync import staging
 from consentry.sync.writer import Writer
 
 # collection -> the staging table that people's row count comes from
@@ -140,6 +141,7 @@ class _Fetch:
         self.on_inventory = on_inventory
         self.result = Fetched()
         self.states: dict[str, str] = {}
+        self.preparing: list[asyncio.Task[None]] = []
 
     async def run(self) -> Fetched:
         place = cloud()
@@ -152,7 +154,10 @@ class _Fetch:
         ):
             self.result.counters = graph.counters
             self.connection, self.graph = connection, graph
-            self.writer = Writer(connection, self.order.run_id, DELTA_COLLECTIONS if self.order.links else COLLECTIONS)
+            if self.order.links:
+                self.writer = Writer(connection, self.order.run_id, DELTA_COLLECTIONS)
+            else:
+                self.writer = Writer(connection, self.order.run_id, COLLECTIONS, self.order.connector_id)
             await self.writer.open(afresh=bool(self.order.links))
             cursors = {(name, part): at for name, progress in self.writer.collections.items() for part, at in progress.parts.items()}
             self.reader = Reader(graph, self.writer, cursors)
@@ -177,6 +182,7 @@ class _Fetch:
             lists = [group.create_task(self._list(name, work[name])) for name in _LISTS]
             await asyncio.gather(*lists, *(group.create_task(self._read(name, work[name])) for name in _AT_ONCE))
             await asyncio.gather(*(self._read(name, work[name]) for name in ("permissions", "principals")))
+            await asyncio.gather(*self.preparing)
             if not await self.writer.intact():
                 raise Transient("staging_lost", "The database lost what was read, as after a crash.", "Everything is read again by itself.")
             _, late = await asyncio.wait(slow, timeout=_SLOW_GRACE_SECONDS)
@@ -255,6 +261,8 @@ class _Fetch:
                     await self.writer.mark(name, "complete")
         if progress.state == "complete":
             self.result.complete.add(name)
+            if progress.table in staging.FUTURE:
+                self.preparing.append(asyncio.create_task(self.writer.prepare(name)))
         else:
             state = self.states.get(name) or (CapabilityState.UNLICENSED if progress.code == "unlicensed" else CapabilityState.UNAVAILABLE)
             self.result.gaps.append(Gap(name, state, progress.code, progress.reason))

@@ -23,6 +23,7 @@ from consentry.core import events
 from consentry.core.clock import now
 from consentry.core.dsn import connection_string
 from consentry.core.errors import ConsentryError
+from consentry.inventory import partitions
 from consentry.inventory.models import TenantFact
 from consentry.providers.entra.deltas import TooMuchChanged
 from consentry.providers.entra.errors import Resync
@@ -260,7 +261,7 @@ def due(limit: int = 50) -> int:
 
 
 def recover() -> int:
-    """Queue again the runs whose worker died, also all of them by kill -9, and drop what dead runs left. Returns how many."""
+    """Queue again the runs whose worker died, also all of them by kill -9, and drop what dead runs and deleted connectors left. Returns how many."""
     queued = Q(state=RunState.QUEUED, queued_at__lt=now() - STALE_AFTER) & (
         Q(heartbeat_at__isnull=True) | Q(heartbeat_at__lt=now() - STALE_AFTER)
     )
@@ -274,6 +275,7 @@ def recover() -> int:
     live = set(SyncRun.objects.filter(state__in=LIVE).values_list("pk", flat=True))
     for run_id in queries.staged_runs() - live - _runs_in_hand():
         drop_staging(run_id)
+    partitions.drop_orphans()
     return len(stale)
 
 

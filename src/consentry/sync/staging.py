@@ -2,14 +2,21 @@
 
 The tables are UNLOGGED: quick to fill, and emptied by PostgreSQL when its server crashes. So how many rows each collection has
 staged is saved with its cursor, in the transaction that stages them, and compared before a run resumes and before it merges.
+
+Where the connector has no partition of a large table yet, that table is staged as the partition that it will be: in the columns of
+the inventory, indexed as soon as it is whole while other collections are still being read, and attached by the merge.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
+
+from consentry.core.clock import now
+from consentry.inventory.partitions import PARTITIONED, name_of
 
 # table -> columns; the order is that of the rows that providers shape
 TABLES: dict[str, str] = {
@@ -22,8 +29,8 @@ TABLES: dict[str, str] = {
     "credential": (
         "object_id uuid, app_id uuid, source text, kind text, key_id text, name text, usage text, starts_at timestamptz, ends_at timestamptz"
     ),
-    "delegated_grant": 'grant_id text COLLATE "C", client_id uuid, resource_id uuid, principal_id uuid, consent_type text, scope_key uuid',
-    "scope_set": "scope_key uuid, scope text, members text[]",
+    "delegated_grant": 'grant_id text COLLATE "C", client_id uuid, resource_id uuid, principal_id uuid, consent_type text, scope_set_id uuid',
+    "scope_set": "id uuid, scope text, values text[]",
     "app_role_assignment": (
         'assignment_id text COLLATE "C", principal_id uuid, principal_type text, principal_name text, resource_id uuid, resource_name text,'
         " app_role_id uuid, created_at timestamptz"
@@ -34,7 +41,7 @@ TABLES: dict[str, str] = {
     ),
     "inherited": "service_principal_id uuid, kind text, resource_id uuid, permission text, source_id uuid",
     "permission": "resource_id uuid, resource_app_id uuid, resource_name text, kind text, permission_id uuid, value text, title text, description text, admin_only boolean",
-    "principal": "object_id uuid, kind text, name text, upn text, mail text, user_type text, department text, job_title text, enabled boolean",
+    "principal": "object_id uuid, kind text, name text, user_principal_name text, mail text, user_type text, department text, job_title text, enabled boolean",
     "activity": "app_id uuid, last_used timestamptz",
     "event": (
         "event_id text, at timestamptz, activity text, service_principal_id uuid, resource_id uuid, principal_id uuid, initiated_by text,"
@@ -47,6 +54,28 @@ TABLES: dict[str, str] = {
     "removed": 'object_id text COLLATE "C", source text',
     "scope": "object_id uuid, source text",
 }
+_COLUMNS = {table: ", ".join(column.split()[0] for column in columns.split(", ")) for table, columns in TABLES.items()}
+# staged as the partition that it will be, when there is none yet
+FUTURE: dict[str, str] = {
+    "delegated_grant": "inventory_delegatedgrant",
+    "app_role_assignment": "inventory_approleassignment",
+    "principal": "inventory_principal",
+    "assignee": "inventory_assignee",
+}
+# What a list of plugins says of delegated grants, as two common table expressions over ``live`` and scope sets
+GRANTED = """
+granted AS (
+  SELECT client_id, count(DISTINCT principal_id) FILTER (WHERE consent_type = 'Principal') AS users, bool_or(consent_type = 'AllPrincipals') AS all_users
+  FROM live GROUP BY client_id),
+delegated AS (
+  SELECT g.client_id, count(DISTINCT (g.resource_id, v)) AS number
+  FROM (SELECT DISTINCT client_id, resource_id, scope_set_id FROM live) g
+  JOIN {sets} s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v GROUP BY g.client_id)
+"""
+_SUMMARY = f"""
+CREATE TABLE {{s}}.granted AS WITH live AS (SELECT * FROM {{s}}.delegated_grant), {GRANTED.replace("{sets}", "{s}.scope_set")}
+SELECT g.client_id, g.users, g.all_users, coalesce(d.number, 0) AS number FROM granted g LEFT JOIN delegated d USING (client_id)
+"""  # noqa: S608  # fixed text
 # sets of ids that later reads work through; made when they are first asked for
 SETS: dict[str, str] = {
     "service_principal": "SELECT DISTINCT object_id FROM {s}.service_principal",
@@ -88,8 +117,8 @@ def _escape(text: str) -> str:
     return text
 
 
-async def create(connection: psycopg.AsyncConnection[Any], schema: str) -> bool:
-    """Make the run's tables. False when an earlier attempt of the run made them."""
+async def create(connection: psycopg.AsyncConnection[Any], schema: str, connector_id: UUID | None = None) -> bool:
+    """Make the run's tables; with a connector, its partitions-to-be among them. False when an earlier attempt of the run made them."""
     name = sql.Identifier(schema)
     async with connection.transaction():
         found = await connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema])
@@ -97,18 +126,64 @@ async def create(connection: psycopg.AsyncConnection[Any], schema: str) -> bool:
             return False
         await connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
         for table, columns in TABLES.items():
-            statement = sql.SQL("CREATE UNLOGGED TABLE {}.{} ({})").format(name, sql.Identifier(table), sql.SQL(columns))
+            parent = FUTURE.get(table)
+            if connector_id and parent and not await _there(connection, name_of(parent, connector_id)):
+                statement = sql.SQL(
+                    "CREATE TABLE {}.{} (LIKE {}, CHECK (connector_id = {c}));"
+                    " ALTER TABLE {}.{} ALTER connector_id SET DEFAULT {c}, ALTER first_seen SET DEFAULT {moment}"
+                ).format(
+                    name, sql.Identifier(table), sql.Identifier(parent), name, sql.Identifier(table), c=str(connector_id), moment=now()
+                )
+            else:
+                statement = sql.SQL("CREATE UNLOGGED TABLE {}.{} ({})").format(name, sql.Identifier(table), sql.SQL(columns))
             await connection.execute(statement)
     return True
+
+
+async def _there(connection: psycopg.AsyncConnection[Any], relation: str) -> bool:
+    found = await connection.execute("SELECT to_regclass(%s) IS NOT NULL", [relation])
+    return bool((await found.fetchone() or (False,))[0])
+
+
+async def waiting(connection: psycopg.AsyncConnection[Any], schema: str) -> list[str]:
+    """The staging tables that are partitions-to-be."""
+    found = await connection.execute(
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = %s AND column_name = 'first_seen'", [schema]
+    )
+    return [row[0] for row in await found.fetchall()]
+
+
+async def prepare(connection: psycopg.AsyncConnection[Any], schema: str, table: str, connector_id: UUID) -> int:
+    """Index a partition-to-be that is whole. Returns how many rows it had twice, of which one is kept. Can be called again."""
+    relation, kind = sql.Identifier(schema, table), PARTITIONED[FUTURE[table]]
+    key, *others = (f"{table}_{connector_id.hex}_{number}" for number in range(1 + len(kind.indexes)))  # unlike those of other connectors
+    doubles = 0
+    if not await _there(connection, f"{schema}.{key}"):
+        column = sql.Identifier(kind.key)
+        unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} (connector_id, {})").format(sql.Identifier(key), relation, column)
+        try:
+            await connection.execute(unique)
+        except psycopg.errors.UniqueViolation:  # pages overlap when something was added between them
+            async with connection.transaction():
+                twice = sql.SQL("DELETE FROM {t} a USING {t} b WHERE a.{k} = b.{k} AND a.ctid > b.ctid").format(t=relation, k=column)
+                doubles = (await connection.execute(twice)).rowcount
+                await connection.execute(unique)
+    for name, indexed in zip(others, kind.indexes, strict=True):
+        index = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (connector_id, {})")
+        await connection.execute(index.format(sql.Identifier(name), relation, sql.Identifier(indexed)))
+    await connection.execute(sql.SQL("ANALYZE {}").format(relation))
+    if table == "delegated_grant" and not await _there(connection, f"{schema}.granted"):
+        await connection.execute(_SUMMARY.replace("{s}", schema).encode())
+    return doubles
 
 
 async def copy(connection: psycopg.AsyncConnection[Any], schema: str, table: str, data: bytes) -> int:
     """Append encoded rows. Returns how many PostgreSQL refused, such as those whose id is no GUID; the others are kept."""
     try:
-        statement = sql.SQL("COPY {}.{} FROM STDIN").format(sql.Identifier(schema), sql.Identifier(table))
+        statement = sql.SQL("COPY {}.{} ({}) FROM STDIN").format(sql.Identifier(schema), sql.Identifier(table), sql.SQL(_COLUMNS[table]))
         async with connection.transaction(), connection.cursor() as cursor, cursor.copy(statement) as stream:
             await stream.write(data)
-    except psycopg.DataError:
+    except (psycopg.DataError, psycopg.IntegrityError):
         lines = data.count(b"\n")
         if lines <= 1:
             return 1

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -67,8 +68,12 @@ class _Item:
 class Writer:
     """The ``Store`` of a run. ``write`` is its own task; whoever keeps pages is only held up when too many wait."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], run_id: int, tables: dict[str, str]) -> None:
+    def __init__(
+        self, connection: psycopg.AsyncConnection[Any], run_id: int, tables: dict[str, str], connector_id: UUID | None = None
+    ) -> None:
+        """``tables`` are the collections with their staging tables; with ``connector_id``, large ones may become its partitions."""
         self.run_id = run_id
+        self.connector_id = connector_id
         self.schema = staging.schema_of(run_id)
         self.collections = {name: Progress(name, table) for name, table in tables.items()}
         self._connection = connection
@@ -78,7 +83,7 @@ class Writer:
     async def open(self, *, afresh: bool = False) -> None:
         """Make the staging tables, or take up an earlier attempt where its rows are all there, unless it is to begin ``afresh``."""
         await self._connection.execute("SET synchronous_commit = off")  # a lost commit is a page that is read again
-        fresh = await staging.create(self._connection, self.schema)
+        fresh = await staging.create(self._connection, self.schema, self.connector_id)
         if fresh or afresh or not await self._load():
             await self._start_over()
         async with self._connection.cursor() as cursor:
@@ -96,20 +101,39 @@ class Writer:
         return await self.intact()
 
     async def intact(self) -> bool:
-        """True when every staging table holds exactly what was saved with the cursors."""
+        """True when every staging table holds exactly what was saved with the cursors; one that is a partition by now does."""
         async with self._turn:
             for table in staging.TABLES:
                 wanted = sum(progress.staged.get(table, 0) for progress in self.collections.values())
+                there = await self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{self.schema}.{table}"])
+                if not (await there.fetchone() or (False,))[0]:
+                    continue
                 found = await self._connection.execute(f'SELECT count(*) FROM {self.schema}."{table}"'.encode())  # noqa: S608  # fixed names
                 if (await found.fetchone() or (None,))[0] != wanted:
                     return False
         return True
 
+    async def prepare(self, name: str) -> None:
+        """Index the partition-to-be of a collection that is whole, beside what is still being read."""
+        progress = self.collections[name]
+        if self.connector_id is None:
+            return
+        await self.flush()
+        async with await psycopg.AsyncConnection.connect(
+            self._connection.info.dsn, password=self._connection.info.password, autocommit=True
+        ) as own:
+            if progress.table not in await staging.waiting(own, self.schema):
+                return
+            doubles = await staging.prepare(own, self.schema, progress.table, self.connector_id)
+        progress.staged[progress.table] = progress.staged.get(progress.table, 0) - doubles
+        await self._queue.put(_Item(progress))
+        await self.flush()
+
     async def _start_over(self) -> None:
         await self._connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE".encode())
         await self._connection.execute("DELETE FROM sync_collectionprogress WHERE run_id = %s", [self.run_id])
         self.collections = {name: Progress(name, progress.table) for name, progress in self.collections.items()}
-        await staging.create(self._connection, self.schema)
+        await staging.create(self._connection, self.schema, self.connector_id)
 
     async def keep(self, page: Page) -> None:
         """Store a page with its cursor, both or neither, some time before ``flush`` returns."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from consentry.sync.merge.context import Context
+from consentry.sync.staging import GRANTED
 
-_REFRESH = """
-WITH wanted AS (SELECT DISTINCT service_principal_id FROM touched),
+_LIVE = f"""
 live AS (
   SELECT g.client_id, g.resource_id, g.principal_id, g.consent_type, g.scope_set_id
   FROM wanted w JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.client_id = w.service_principal_id AND g.removed_at IS NULL),
-granted AS (
-  SELECT client_id, count(DISTINCT principal_id) FILTER (WHERE consent_type = 'Principal') AS users, bool_or(consent_type = 'AllPrincipals') AS all_users
-  FROM live GROUP BY client_id),
-delegated AS (
-  SELECT g.client_id, count(DISTINCT (g.resource_id, v)) AS number
-  FROM (SELECT DISTINCT client_id, resource_id, scope_set_id FROM live) g
-  JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v GROUP BY g.client_id),
+{GRANTED.replace("{sets}", "inventory_scopeset")}"""  # noqa: S608  # fixed text
+# counted while other collections were still being read
+_PREPARED = "granted AS (SELECT client_id, users, all_users FROM {s}.granted), delegated AS (SELECT client_id, number FROM {s}.granted)"
+_REFRESH = """
+WITH wanted AS (SELECT DISTINCT service_principal_id FROM touched),
+{counted},
 application AS (
   SELECT a.principal_id, count(DISTINCT (a.resource_id, a.app_role_id)) AS number, min(a.created_at) AS since
   FROM wanted w JOIN inventory_approleassignment a ON a.connector_id = %(c)s AND a.principal_id = w.service_principal_id AND a.removed_at IS NULL
@@ -40,4 +39,4 @@ FROM fresh f WHERE f.id = p.id AND (p.users, p.all_users, p.delegated_count, p.a
 def refresh(context: Context) -> None:
     """People, everybody, permission counts and the consent date."""
     context.do("ANALYZE touched")
-    context.do(_REFRESH)
+    context.do(_REFRESH.replace("{counted}", _PREPARED if "delegated_grant" in context.attached else _LIVE))

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
+from consentry.inventory import partitions
 from consentry.providers.entra.clouds import MICROSOFT_TENANTS
-from consentry.sync.staging import schema_of
+from consentry.sync.staging import FUTURE, schema_of
 
 _ANALYZE_ABOVE = 2000  # rows written: below, the statistics that are there will do
 
@@ -39,6 +40,7 @@ class Context:
         self.unlicensed = task.unlicensed
         self.first = False
         self.delta = task.delta
+        self.attached: set[str] = set()  # staged tables that this merge made partitions
         self._schema = schema_of(task.run_id)
         self._parameters: dict[str, Any] = {
             "c": task.connector_id,
@@ -61,6 +63,29 @@ class Context:
         """Run a statement; the number of rows it wrote or found."""
         self.cursor.execute(statement.replace("{s}", self._schema), {**self._parameters, **more})
         return int(self.cursor.rowcount)
+
+    def attach(self, staged: str) -> bool:
+        """Attach the staged partition of a large table. False when it is to be merged row by row: there is a partition already.
+
+        After a kill, what was attached before is left as it is.
+        """
+        table = FUTURE[staged]
+        connector_id: UUID = self._parameters["c"]
+        self.cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{self._schema}.{staged}"])
+        if not self.cursor.fetchone()[0]:
+            return True
+        if partitions.exists(self.cursor, table, connector_id):
+            return False
+        self.cursor.execute(
+            "SELECT 1 FROM information_schema.columns WHERE table_schema = %s AND table_name = %s AND column_name = 'first_seen'",
+            [self._schema, staged],
+        )
+        if self.cursor.fetchone() is None:
+            partitions.make_empty(self.cursor, table, connector_id)
+            return False
+        partitions.attach(self.cursor, table, connector_id, self._schema, staged)
+        self.attached.add(staged)
+        return True
 
     def analyze(self, table: str, written: int) -> None:
         """Refresh the planner's statistics after a large load."""

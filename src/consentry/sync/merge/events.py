@@ -27,15 +27,16 @@ WHERE n.grant_id IS NOT NULL OR (e.admin_consent IS NOT NULL
 """
 _GRANT_DATES = """
 WITH said AS (
-  SELECT g.id, h.at, h.initiated_by FROM heard h JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.grant_id = h.grant_id
+  SELECT grant_id, at, initiated_by FROM heard WHERE grant_id IS NOT NULL
   UNION ALL
-  SELECT g.id, h.at, h.initiated_by FROM heard h
+  SELECT g.grant_id, h.at, h.initiated_by FROM heard h
   JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.client_id = h.service_principal_id AND g.resource_id = h.resource_id
       AND coalesce(g.principal_id, g.client_id) = h.who
   WHERE h.grant_id IS NULL),
-latest AS (SELECT DISTINCT ON (id) id, at, initiated_by FROM said ORDER BY id, at DESC)
+latest AS (SELECT DISTINCT ON (grant_id) grant_id, at, initiated_by FROM said ORDER BY grant_id, at DESC)
 UPDATE inventory_delegatedgrant g SET granted_at = l.at, granted_by = l.initiated_by FROM latest l
-WHERE g.id = l.id AND g.removed_at IS NULL AND (g.granted_at, g.granted_by) IS DISTINCT FROM (l.at, l.initiated_by)
+WHERE g.connector_id = %(c)s AND g.grant_id = l.grant_id AND g.removed_at IS NULL
+  AND (g.granted_at, g.granted_by) IS DISTINCT FROM (l.at, l.initiated_by)
 """
 _ASSIGNERS = """
 UPDATE inventory_approleassignment a SET granted_by = e.initiated_by

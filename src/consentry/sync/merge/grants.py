@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from consentry.sync.merge.bulk import indexes_afterwards
 from consentry.sync.merge.context import Context
 from consentry.sync.merge.upsert import upsert
 
@@ -29,40 +28,38 @@ WHERE p.connector_id = %(c)s AND p.removed_at IS NULL
 """
 
 _SETS = """
-INSERT INTO inventory_scopeset (scope, scope_md5, values)
-SELECT DISTINCT ON (scope_key) scope, scope_key, members FROM {s}.scope_set ORDER BY scope_key ON CONFLICT (scope_md5) DO NOTHING
+INSERT INTO inventory_scopeset (id, scope, values) SELECT DISTINCT ON (id) id, scope, values FROM {s}.scope_set ORDER BY id ON CONFLICT (id) DO NOTHING
 """
-_FIRST_GRANTS = """
-INSERT INTO inventory_delegatedgrant (connector_id, grant_id, client_id, resource_id, principal_id, consent_type, scope_set_id, first_seen)
-SELECT DISTINCT ON (g.grant_id) %(c)s::uuid, g.grant_id, g.client_id, g.resource_id, g.principal_id, g.consent_type, s.id, %(now)s::timestamptz
-FROM {s}.delegated_grant g JOIN inventory_scopeset s ON s.scope_md5 = g.scope_key ORDER BY g.grant_id
+# grants that were there when they were first read were not seen appearing
+_FIRST_READ = """
+INSERT INTO inventory_tenantfact (connector_id, name, value, read_at) VALUES (%(c)s, 'grants_first_read', '{}', %(now)s)
+ON CONFLICT (connector_id, name) DO NOTHING
 """
 # every grant that is new, came back or differs
 _GRANTS_THAT_DIFFER = """
 CREATE TEMP TABLE grant_difference ON COMMIT DROP AS
-SELECT DISTINCT ON (n.grant_id) o.id, n.grant_id, n.client_id, n.resource_id, n.principal_id, n.consent_type, s.id AS scope_set_id,
-       CASE WHEN o.removed_at IS NULL THEN o.scope_set_id END AS old_set_id, false AS gone
-FROM {s}.delegated_grant n JOIN inventory_scopeset s ON s.scope_md5 = n.scope_key
-LEFT JOIN inventory_delegatedgrant o ON o.connector_id = %(c)s AND o.grant_id = n.grant_id
-WHERE o.id IS NULL OR o.removed_at IS NOT NULL OR (o.client_id, o.resource_id, o.principal_id, o.consent_type, o.scope_set_id)
-    IS DISTINCT FROM (n.client_id, n.resource_id, n.principal_id, n.consent_type, s.id)
+SELECT DISTINCT ON (n.grant_id) n.grant_id, n.client_id, n.resource_id, n.principal_id, n.consent_type, n.scope_set_id,
+       CASE WHEN o.removed_at IS NULL THEN o.scope_set_id END AS old_set_id, o.grant_id IS NOT NULL AS known, false AS gone
+FROM {s}.delegated_grant n LEFT JOIN inventory_delegatedgrant o ON o.connector_id = %(c)s AND o.grant_id = n.grant_id
+WHERE o.grant_id IS NULL OR o.removed_at IS NOT NULL OR (o.client_id, o.resource_id, o.principal_id, o.consent_type, o.scope_set_id)
+    IS DISTINCT FROM (n.client_id, n.resource_id, n.principal_id, n.consent_type, n.scope_set_id)
 ORDER BY n.grant_id
 """
 _NEW_GRANTS = """
 INSERT INTO inventory_delegatedgrant (connector_id, grant_id, client_id, resource_id, principal_id, consent_type, scope_set_id, first_seen)
-SELECT %(c)s, grant_id, client_id, resource_id, principal_id, consent_type, scope_set_id, %(now)s FROM grant_difference WHERE id IS NULL
+SELECT %(c)s, grant_id, client_id, resource_id, principal_id, consent_type, scope_set_id, %(now)s FROM grant_difference WHERE NOT known
 """
 _CHANGED_GRANTS = """
 UPDATE inventory_delegatedgrant g SET client_id = d.client_id, resource_id = d.resource_id, principal_id = d.principal_id,
     consent_type = d.consent_type, scope_set_id = d.scope_set_id, removed_at = NULL
-FROM grant_difference d WHERE d.id = g.id
+FROM grant_difference d WHERE g.connector_id = %(c)s AND g.grant_id = d.grant_id AND d.known
 """
 _GRANTS_GONE = """
 WITH gone AS (
   UPDATE inventory_delegatedgrant g SET removed_at = %(now)s
   WHERE g.connector_id = %(c)s AND g.removed_at IS NULL AND {which}
   RETURNING g.*)
-INSERT INTO grant_difference SELECT id, grant_id, client_id, resource_id, principal_id, consent_type, NULL, scope_set_id, true FROM gone
+INSERT INTO grant_difference SELECT grant_id, client_id, resource_id, principal_id, consent_type, NULL, scope_set_id, true, true FROM gone
 """
 _GRANTS_NOT_LISTED = "NOT EXISTS (SELECT 1 FROM {s}.delegated_grant n WHERE n.grant_id = g.grant_id)"
 _GRANTS_SAID_TO_BE_GONE = "g.grant_id IN (SELECT object_id FROM {s}.removed WHERE source = 'delegated_grants')"
@@ -169,11 +166,10 @@ def merge_definitions(context: Context) -> None:
 def merge_grants(context: Context) -> None:
     """Delegated grants: a difference of scopes is a change, one for each person, or one for many."""
     context.do(_SETS)
-    if context.first:
-        with indexes_afterwards(context, "inventory_delegatedgrant"):
-            written = context.do(_FIRST_GRANTS)
-        context.analyze("inventory_delegatedgrant", written)
-        context.do("INSERT INTO touched SELECT DISTINCT client_id FROM {s}.delegated_grant")
+    context.do(_FIRST_READ)
+    if context.attach("delegated_grant"):
+        if "delegated_grant" in context.attached and not context.first:
+            context.do("INSERT INTO touched SELECT client_id FROM {s}.granted")
         return
     context.do(_GRANTS_THAT_DIFFER)
     gone = _GRANTS_GONE.replace("{which}", _GRANTS_SAID_TO_BE_GONE if context.delta else _GRANTS_NOT_LISTED)
@@ -186,6 +182,10 @@ def merge_grants(context: Context) -> None:
 
 def merge_assignments(context: Context) -> None:
     """Application permissions."""
+    if context.attach("app_role_assignment"):
+        if "app_role_assignment" in context.attached and not context.first:
+            context.do("INSERT INTO touched SELECT DISTINCT principal_id FROM inventory_approleassignment WHERE connector_id = %(c)s")
+        return
     written = context.do(_ASSIGNMENTS)
     if not context.first:
         written += context.do(_ASSIGNMENTS_GONE.replace("{which}", _READ_AGAIN if context.delta else "true"))

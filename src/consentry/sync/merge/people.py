@@ -8,7 +8,7 @@ from consentry.sync.merge.upsert import upsert
 _PERSON = ("kind", "name", "user_principal_name", "mail", "user_type", "department", "job_title", "enabled")
 _STAGED_PRINCIPALS = """
 SELECT DISTINCT ON (n.object_id) n.object_id, CASE WHEN n.kind = 'unknown' AND s.id IS NOT NULL THEN 'service_principal' ELSE n.kind END AS kind,
-    n.name, n.upn AS user_principal_name, n.mail, n.user_type, n.department, n.job_title, n.enabled
+    n.name, n.user_principal_name, n.mail, n.user_type, n.department, n.job_title, n.enabled
 FROM {s}.principal n LEFT JOIN inventory_plugin s ON s.connector_id = %(c)s AND s.service_principal_id = n.object_id ORDER BY n.object_id
 """
 _PRINCIPALS = (
@@ -16,6 +16,10 @@ _PRINCIPALS = (
     + upsert("inventory_principal", _STAGED_PRINCIPALS, key=("object_id",), rest=_PERSON, once={"first_seen": "%(now)s"})
     + " SELECT 1 FROM written"
 )
+_PRINCIPALS_THAT_ARE_APPS = """
+UPDATE inventory_principal n SET kind = 'service_principal' FROM inventory_plugin p
+WHERE n.connector_id = %(c)s AND n.kind = 'unknown' AND p.connector_id = %(c)s AND p.service_principal_id = n.object_id
+"""
 _PRINCIPALS_GONE = """
 UPDATE inventory_principal p SET removed_at = %(now)s WHERE p.connector_id = %(c)s AND p.removed_at IS NULL
 AND NOT EXISTS (SELECT 1 FROM {s}.principal n WHERE n.object_id = p.object_id)
@@ -82,6 +86,9 @@ GROUP BY p.id, t.removed_at IS NULL, t.kind
 
 def merge_principals(context: Context) -> None:
     """Whom grants and ownerships name. Who is gone at Microsoft, or named no more, is marked as removed."""
+    if context.attach("principal"):
+        context.do(_PRINCIPALS_THAT_ARE_APPS)
+        return
     written = context.do(_PRINCIPALS)
     if not context.first and not context.delta and {"delegated_grants", "owners"} <= set(context.complete):  # else fewer were asked for
         context.do(_PRINCIPALS_GONE)
@@ -90,6 +97,8 @@ def merge_principals(context: Context) -> None:
 
 def merge_assignees(context: Context) -> None:
     """The users and groups that are assigned to apps."""
+    if context.attach("assignee"):
+        return
     written = context.do(_ASSIGNEES)
     if not context.first:
         written += context.do(_ASSIGNEES_GONE.replace("{which}", _ASSIGNEES_READ_AGAIN if context.delta else "true"))
