@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,6 +111,17 @@ class World:
             for row in self.live(models.DelegatedGrant).select_related("scope_set")
         }
         assert grants == {key: (one.client_id, one.principal_id, set(one.scope.split())) for key, one in self.directory.grants.items()}
+        summary = {
+            (str(row.client_id), str(row.resource_id), tuple(row.scope_set.values), row.everybody): row.grants
+            for row in models.GrantSummary.objects.filter(connector_id=self.connector_id).select_related("scope_set")
+        }
+        assert summary == Counter(
+            (one.client_id, one.resource_id, tuple(sorted(set(one.scope.split()))), one.consent_type == "AllPrincipals")
+            for one in self.directory.grants.values()
+        )
+        for plugin in self.live(models.Plugin):
+            mine = [one for one in self.directory.grants_of(str(plugin.service_principal_id)) if one.consent_type == "Principal"]
+            assert plugin.users == len({one.principal_id for one in mine})
         held = {row.assignment_id: str(row.app_role_id) for row in self.live(models.AppRoleAssignment)}
         apps = self.directory.service_principals
         assert held == {
@@ -165,6 +177,7 @@ class World:
             "tenantfact",
             "assignee",
             "inheritedpermission",
+            "grantsummary",
         )
         with connection.cursor() as cursor:
             found = []

@@ -11,7 +11,16 @@ from uuid import UUID
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from consentry.core.clock import now
-from consentry.inventory.models import DecisionState, DelegatedGrant, Origin, PermissionDefinition, Plugin, Principal, RiskLevel
+from consentry.inventory.models import (
+    DecisionState,
+    DelegatedGrant,
+    GrantSummary,
+    Origin,
+    PermissionDefinition,
+    Plugin,
+    Principal,
+    RiskLevel,
+)
 
 LABELS = {
     "q": "Search",
@@ -177,10 +186,9 @@ def _used(values: tuple[str, ...]) -> Q:
 
 
 def _holds(values: tuple[str, ...]) -> Q:
-    delegated = DelegatedGrant.objects.filter(
+    delegated = GrantSummary.objects.filter(
         connector_id=OuterRef("connector_id"),
         client_id=OuterRef("service_principal_id"),
-        removed_at__isnull=True,
         scope_set__values__overlap=list(values),
     )
     roles = list(PermissionDefinition.objects.filter(kind="application", value__in=values).values_list("permission_id", flat=True))

@@ -81,8 +81,7 @@ _SCOPE = (
 _PERMISSIONS = """
 WITH held AS (
   SELECT connector_id, resource_id, 'delegated' AS kind, value, count(DISTINCT client_id) AS plugins FROM (
-    SELECT DISTINCT g.connector_id, g.client_id, g.resource_id, g.scope_set_id FROM inventory_delegatedgrant g
-    JOIN connect_connector c ON c.id = g.connector_id WHERE c.account_id = %(account)s AND g.removed_at IS NULL) g
+    SELECT g.* FROM inventory_grantsummary g JOIN connect_connector c ON c.id = g.connector_id WHERE c.account_id = %(account)s) g
   JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) AS v(value) GROUP BY 1, 2, 4
   UNION ALL
   SELECT a.connector_id, a.resource_id, 'application', a.app_role_id::text, count(DISTINCT a.principal_id) FROM inventory_approleassignment a

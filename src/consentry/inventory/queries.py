@@ -108,7 +108,7 @@ GROUP BY p.id, p.risk_score, p.name ORDER BY p.risk_score DESC, p.name
 _HELD_PERMISSIONS = """
 SELECT value, resource, kind, level, count(DISTINCT plugin) AS plugins FROM (
   SELECT v AS value, coalesce(r.name, '') AS resource, 'delegated' AS kind, coalesce(d.level, 'low') AS level, p.id AS plugin, coalesce(greatest(d.takeover, d.data), 0) AS weight
-  FROM (SELECT DISTINCT connector_id, client_id, resource_id, scope_set_id FROM inventory_delegatedgrant WHERE removed_at IS NULL) g
+  FROM inventory_grantsummary g
   JOIN connect_connector c ON c.id = g.connector_id AND c.account_id = %(account)s
   JOIN inventory_plugin p ON p.connector_id = g.connector_id AND p.service_principal_id = g.client_id AND p.removed_at IS NULL AND p.origin <> 'microsoft'
   JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v

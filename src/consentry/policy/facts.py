@@ -19,7 +19,7 @@ from consentry.risk.models import ScorePoint
 _AT_ONCE = 2000  # plugins in memory side by side
 _PERMISSIONS = """
 SELECT p.id, lower(v) FROM inventory_plugin p
-JOIN inventory_delegatedgrant g ON g.connector_id = p.connector_id AND g.client_id = p.service_principal_id AND g.removed_at IS NULL
+JOIN inventory_grantsummary g ON g.connector_id = p.connector_id AND g.client_id = p.service_principal_id
 JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v WHERE p.id = ANY(%(ids)s) GROUP BY 1, 2
 UNION
 SELECT p.id, lower(d.value) FROM inventory_plugin p

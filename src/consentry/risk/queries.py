@@ -22,13 +22,10 @@ from consentry.risk.score import score
 
 _LATELY = timedelta(days=30)
 _HELD = """
-SELECT g.client_id, 'delegated', r.name, r.app_id, v, bool_or(g.everybody), sum(g.people), false
-FROM (SELECT client_id, resource_id, scope_set_id, consent_type = 'AllPrincipals' AS everybody, count(principal_id) AS people
-      FROM inventory_delegatedgrant
-      WHERE connector_id = %(c)s AND removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR client_id = ANY(%(only)s)) GROUP BY 1, 2, 3, 4) g
-JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
+SELECT g.client_id, 'delegated', r.name, r.app_id, v, bool_or(g.everybody), sum(CASE WHEN g.everybody THEN 0 ELSE g.grants END), false
+FROM inventory_grantsummary g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
 LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = g.resource_id
-WHERE v <> '' GROUP BY 1, 3, 4, 5
+WHERE g.connector_id = %(c)s AND v <> '' AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s)) GROUP BY 1, 3, 4, 5
 UNION ALL
 SELECT a.principal_id, 'application', coalesce(r.name, a.resource_name, ''), r.app_id, coalesce(d.value, ''), true, 0, false
 FROM inventory_approleassignment a

@@ -62,20 +62,15 @@ FUTURE: dict[str, str] = {
     "principal": "inventory_principal",
     "assignee": "inventory_assignee",
 }
-# What a list of plugins says of delegated grants, as two common table expressions over ``live`` and scope sets
-GRANTED = """
-granted AS (
-  SELECT client_id, count(DISTINCT principal_id) FILTER (WHERE consent_type = 'Principal') AS users, bool_or(consent_type = 'AllPrincipals') AS all_users
-  FROM live GROUP BY client_id),
-delegated AS (
-  SELECT g.client_id, count(DISTINCT (g.resource_id, v)) AS number
-  FROM (SELECT DISTINCT client_id, resource_id, scope_set_id FROM live) g
-  JOIN {sets} s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v GROUP BY g.client_id)
+# Of live grants: how many have the same scopes, and how many people each plugin has
+SUMMARY = """
+SELECT client_id, resource_id, scope_set_id, consent_type = 'AllPrincipals' AS everybody, count(*)::integer AS grants
+FROM {grants} GROUP BY 1, 2, 3, 4
 """
-_SUMMARY = f"""
-CREATE TABLE {{s}}.granted AS WITH live AS (SELECT * FROM {{s}}.delegated_grant), {GRANTED.replace("{sets}", "{s}.scope_set")}
-SELECT g.client_id, g.users, g.all_users, coalesce(d.number, 0) AS number FROM granted g LEFT JOIN delegated d USING (client_id)
-"""  # noqa: S608  # fixed text
+PEOPLE = """
+SELECT client_id, count(*)::integer AS users FROM (SELECT DISTINCT client_id, principal_id FROM {grants} AND consent_type = 'Principal' AND principal_id IS NOT NULL) g
+GROUP BY 1
+"""
 # sets of ids that later reads work through; made when they are first asked for
 SETS: dict[str, str] = {
     "service_principal": "SELECT DISTINCT object_id FROM {s}.service_principal",
@@ -154,7 +149,7 @@ async def waiting(connection: psycopg.AsyncConnection[Any], schema: str) -> list
 
 
 async def prepare(connection: psycopg.AsyncConnection[Any], schema: str, table: str, connector_id: UUID) -> int:
-    """Index a partition-to-be that is whole. Returns how many rows it had twice, of which one is kept. Can be called again."""
+    """Index a partition-to-be that is whole, and count grants. Returns how many rows it had twice, of which one is kept. Can be called again."""
     relation, kind = sql.Identifier(schema, table), PARTITIONED[FUTURE[table]]
     key, *others = (f"{table}_{connector_id.hex}_{number}" for number in range(1 + len(kind.indexes)))  # unlike those of other connectors
     doubles = 0
@@ -172,8 +167,10 @@ async def prepare(connection: psycopg.AsyncConnection[Any], schema: str, table: 
         index = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (connector_id, {})")
         await connection.execute(index.format(sql.Identifier(name), relation, sql.Identifier(indexed)))
     await connection.execute(sql.SQL("ANALYZE {}").format(relation))
-    if table == "delegated_grant" and not await _there(connection, f"{schema}.granted"):
-        await connection.execute(_SUMMARY.replace("{s}", schema).encode())
+    if table == "delegated_grant":
+        for name, query in (("grant_summary", SUMMARY), ("grant_people", PEOPLE)):
+            counted = query.replace("{grants}", f"{schema}.delegated_grant WHERE true")
+            await connection.execute(f"CREATE TABLE IF NOT EXISTS {schema}.{name} AS {counted}".encode())
     return doubles
 
 

@@ -122,6 +122,7 @@ class Writer:
         async with await psycopg.AsyncConnection.connect(
             self._connection.info.dsn, password=self._connection.info.password, autocommit=True
         ) as own:
+            await own.execute("SET synchronous_commit = off; SET max_parallel_maintenance_workers = 0")  # the merge's commit makes it last
             if progress.table not in await staging.waiting(own, self.schema):
                 return
             doubles = await staging.prepare(own, self.schema, progress.table, self.connector_id)

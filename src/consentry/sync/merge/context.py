@@ -40,6 +40,7 @@ class Context:
         self.unlicensed = task.unlicensed
         self.first = False
         self.delta = task.delta
+        self.has_new_grants = False  # then the temporary table ``new_grant`` names their clients
         self.attached: set[str] = set()  # staged tables that this merge made partitions
         self._schema = schema_of(task.run_id)
         self._parameters: dict[str, Any] = {

@@ -5,44 +5,54 @@ from __future__ import annotations
 from consentry.sync.merge.context import Context
 
 _EVENTS = """
+CREATE TEMP TABLE told ON COMMIT DROP AS
 WITH written AS (
   INSERT INTO inventory_consentevent (connector_id, event_id, at, activity, service_principal_id, resource_id, principal_id, initiated_by,
       initiated_by_id, admin_consent, scope, facts)
-  SELECT DISTINCT ON (event_id) %(c)s, event_id, at, activity, service_principal_id, resource_id, principal_id, initiated_by,
+  SELECT DISTINCT ON (event_id) %(c)s::uuid, event_id, at, activity, service_principal_id, resource_id, principal_id, initiated_by,
       initiated_by_id, admin_consent, scope, facts FROM {s}.event ORDER BY event_id
-  ON CONFLICT (connector_id, event_id) DO NOTHING RETURNING service_principal_id)
-INSERT INTO touched SELECT service_principal_id FROM written WHERE service_principal_id IS NOT NULL
+  ON CONFLICT (connector_id, event_id) DO NOTHING RETURNING *)
+SELECT * FROM written
 """
-# What the audit log says of the plugins that were touched. A consent event names its grants; "add delegated permission grant" names
-# the app, the resource and who did it. A table of its own, so that the planner knows how much it is.
+# A grant may be read some time after the event that tells of it
+_TOLD_BEFORE = """
+INSERT INTO told SELECT e.* FROM inventory_consentevent e
+WHERE e.connector_id = %(c)s AND NOT EXISTS (SELECT 1 FROM told t WHERE t.id = e.id) AND {which}
+"""
+_OF_NEW_GRANTS = """
+e.at > %(now)s - interval '1 day' AND e.service_principal_id IN (SELECT client_id FROM new_grant)
+"""
+# What the audit log says of grants. A consent event names its grants; "add delegated permission grant" names the app, the resource
+# and who did it. A table of its own, so that the planner knows how much it is.
 _HEARD = """
 CREATE TEMP TABLE heard ON COMMIT DROP AS
 SELECT n.grant_id, e.service_principal_id, e.resource_id, e.at, e.initiated_by,
        CASE WHEN n.grant_id IS NOT NULL THEN NULL WHEN e.admin_consent THEN e.service_principal_id ELSE coalesce(e.principal_id, e.initiated_by_id) END AS who
-FROM (SELECT DISTINCT service_principal_id FROM touched) t
-JOIN inventory_consentevent e ON e.connector_id = %(c)s AND e.service_principal_id = t.service_principal_id
-LEFT JOIN LATERAL jsonb_array_elements_text(e.facts -> 'grants') AS n(grant_id) ON true
-WHERE n.grant_id IS NOT NULL OR (e.admin_consent IS NOT NULL
-  AND e.activity IN ('consent to application', 'add delegated permission grant', 'add oauth2permissiongrant'))
+FROM told e LEFT JOIN LATERAL jsonb_array_elements_text(e.facts -> 'grants') AS n(grant_id) ON true
+WHERE e.service_principal_id IS NOT NULL AND (n.grant_id IS NOT NULL OR (e.admin_consent IS NOT NULL
+  AND e.activity IN ('consent to application', 'add delegated permission grant', 'add oauth2permissiongrant')))
 """
 _GRANT_DATES = """
 WITH said AS (
   SELECT grant_id, at, initiated_by FROM heard WHERE grant_id IS NOT NULL
   UNION ALL
   SELECT g.grant_id, h.at, h.initiated_by FROM heard h
-  JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.client_id = h.service_principal_id AND g.resource_id = h.resource_id
-      AND coalesce(g.principal_id, g.client_id) = h.who
-  WHERE h.grant_id IS NULL),
+  JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id = h.who AND g.client_id = h.service_principal_id AND g.resource_id = h.resource_id
+  WHERE h.grant_id IS NULL AND h.who <> h.service_principal_id
+  UNION ALL
+  SELECT g.grant_id, h.at, h.initiated_by FROM heard h
+  JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id IS NULL AND g.client_id = h.service_principal_id AND g.resource_id = h.resource_id
+  WHERE h.grant_id IS NULL AND h.who = h.service_principal_id),
 latest AS (SELECT DISTINCT ON (grant_id) grant_id, at, initiated_by FROM said ORDER BY grant_id, at DESC)
 UPDATE inventory_delegatedgrant g SET granted_at = l.at, granted_by = l.initiated_by FROM latest l
-WHERE g.connector_id = %(c)s AND g.grant_id = l.grant_id AND g.removed_at IS NULL
+WHERE g.connector_id = %(c)s AND g.grant_id = l.grant_id AND g.removed_at IS NULL AND (g.granted_at IS NULL OR l.at >= g.granted_at)
   AND (g.granted_at, g.granted_by) IS DISTINCT FROM (l.at, l.initiated_by)
 """
 _ASSIGNERS = """
 UPDATE inventory_approleassignment a SET granted_by = e.initiated_by
 FROM (
   SELECT DISTINCT ON (service_principal_id, resource_id, facts ->> 'role') service_principal_id, resource_id, facts ->> 'role' AS role, initiated_by
-  FROM inventory_consentevent WHERE connector_id = %(c)s AND activity = 'add app role assignment to service principal'
+  FROM told WHERE activity = 'add app role assignment to service principal'
   ORDER BY service_principal_id, resource_id, facts ->> 'role', at DESC) e
 WHERE a.connector_id = %(c)s AND a.principal_id = e.service_principal_id AND a.resource_id = e.resource_id AND a.app_role_id::text = e.role
   AND a.granted_by IS DISTINCT FROM e.initiated_by
@@ -51,11 +61,18 @@ WHERE a.connector_id = %(c)s AND a.principal_id = e.service_principal_id AND a.r
 
 def merge(context: Context) -> None:
     """Add the events that are new, and tell grants and assignments who gave them and when."""
-    context.analyze("inventory_consentevent", context.do(_EVENTS))
-    if context.do("SELECT 1 FROM touched LIMIT 1"):
-        context.do("ANALYZE touched")
-        context.do(_HEARD)
-        context.do("ANALYZE heard")
-        context.do(_GRANT_DATES)
-        context.do("DROP TABLE heard")
-        context.do(_ASSIGNERS)
+    written = context.do(_EVENTS)
+    context.analyze("inventory_consentevent", written)
+    context.do("INSERT INTO touched SELECT service_principal_id FROM told WHERE service_principal_id IS NOT NULL")
+    if context.do(
+        "SELECT 1 FROM inventory_tenantfact WHERE connector_id = %(c)s AND name = 'grants_first_read' AND value = to_jsonb(%(run)s)"
+    ):
+        context.do(_TOLD_BEFORE.replace("{which}", "true"))
+    elif context.has_new_grants:
+        context.do(_TOLD_BEFORE.replace("{which}", _OF_NEW_GRANTS))
+    context.do("ANALYZE told")
+    context.do(_HEARD)
+    context.do("ANALYZE heard")
+    context.do(_GRANT_DATES)
+    context.do(_ASSIGNERS)
+    context.do("DROP TABLE told, heard")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from consentry.sync.merge.context import Context
 from consentry.sync.merge.upsert import upsert
+from consentry.sync.staging import PEOPLE, SUMMARY
 
 # From so many people on in one run, one change tells of all who gained or lost the same thing
 MANY = 25
@@ -32,14 +33,15 @@ INSERT INTO inventory_scopeset (id, scope, values) SELECT DISTINCT ON (id) id, s
 """
 # grants that were there when they were first read were not seen appearing
 _FIRST_READ = """
-INSERT INTO inventory_tenantfact (connector_id, name, value, read_at) VALUES (%(c)s, 'grants_first_read', '{}', %(now)s)
+INSERT INTO inventory_tenantfact (connector_id, name, value, read_at) VALUES (%(c)s, 'grants_first_read', to_jsonb(%(run)s), %(now)s)
 ON CONFLICT (connector_id, name) DO NOTHING
 """
 # every grant that is new, came back or differs
 _GRANTS_THAT_DIFFER = """
 CREATE TEMP TABLE grant_difference ON COMMIT DROP AS
 SELECT DISTINCT ON (n.grant_id) n.grant_id, n.client_id, n.resource_id, n.principal_id, n.consent_type, n.scope_set_id,
-       CASE WHEN o.removed_at IS NULL THEN o.scope_set_id END AS old_set_id, o.grant_id IS NOT NULL AS known, false AS gone
+       CASE WHEN o.removed_at IS NULL THEN o.scope_set_id END AS old_set_id, o.grant_id IS NOT NULL AS known, false AS gone,
+       o.client_id AS old_client_id, o.resource_id AS old_resource_id, o.principal_id AS old_principal_id, o.consent_type AS old_consent_type
 FROM {s}.delegated_grant n LEFT JOIN inventory_delegatedgrant o ON o.connector_id = %(c)s AND o.grant_id = n.grant_id
 WHERE o.grant_id IS NULL OR o.removed_at IS NOT NULL OR (o.client_id, o.resource_id, o.principal_id, o.consent_type, o.scope_set_id)
     IS DISTINCT FROM (n.client_id, n.resource_id, n.principal_id, n.consent_type, n.scope_set_id)
@@ -59,10 +61,62 @@ WITH gone AS (
   UPDATE inventory_delegatedgrant g SET removed_at = %(now)s
   WHERE g.connector_id = %(c)s AND g.removed_at IS NULL AND {which}
   RETURNING g.*)
-INSERT INTO grant_difference SELECT grant_id, client_id, resource_id, principal_id, consent_type, NULL, scope_set_id, true, true FROM gone
+INSERT INTO grant_difference
+SELECT grant_id, client_id, resource_id, principal_id, consent_type, NULL, scope_set_id, true, true, client_id, resource_id, principal_id, consent_type
+FROM gone
 """
 _GRANTS_NOT_LISTED = "NOT EXISTS (SELECT 1 FROM {s}.delegated_grant n WHERE n.grant_id = g.grant_id)"
 _GRANTS_SAID_TO_BE_GONE = "g.grant_id IN (SELECT object_id FROM {s}.removed WHERE source = 'delegated_grants')"
+# The summary and the number of people, from what is counted anew, or after a few changes from these alone
+_SUMMARISED = """
+WITH fresh AS ({counted}),
+gone AS (
+  DELETE FROM inventory_grantsummary t WHERE t.connector_id = %(c)s AND NOT EXISTS (
+    SELECT 1 FROM fresh f WHERE (f.client_id, f.resource_id, f.scope_set_id, f.everybody) = (t.client_id, t.resource_id, t.scope_set_id, t.everybody)))
+INSERT INTO inventory_grantsummary AS t (connector_id, client_id, resource_id, scope_set_id, everybody, grants)
+SELECT %(c)s, f.* FROM fresh f LEFT JOIN inventory_grantsummary t ON t.connector_id = %(c)s
+    AND (t.client_id, t.resource_id, t.scope_set_id, t.everybody) = (f.client_id, f.resource_id, f.scope_set_id, f.everybody)
+WHERE t.grants IS DISTINCT FROM f.grants
+ON CONFLICT (connector_id, client_id, resource_id, scope_set_id, everybody) DO UPDATE SET grants = excluded.grants
+"""
+_PEOPLE_COUNTED = """
+WITH fresh AS ({counted})
+UPDATE inventory_plugin p SET users = coalesce(f.users, 0)
+FROM inventory_plugin o LEFT JOIN fresh f ON f.client_id = o.service_principal_id
+WHERE p.id = o.id AND o.connector_id = %(c)s AND o.users <> coalesce(f.users, 0)
+"""
+_SUMMARY_MOVED = """
+WITH moved AS (
+  SELECT client_id, resource_id, scope_set_id, consent_type = 'AllPrincipals' AS everybody, 1 AS grants FROM grant_difference WHERE NOT gone
+  UNION ALL
+  SELECT old_client_id, old_resource_id, old_set_id, old_consent_type = 'AllPrincipals', -1 FROM grant_difference WHERE old_set_id IS NOT NULL)
+INSERT INTO inventory_grantsummary AS t (connector_id, client_id, resource_id, scope_set_id, everybody, grants)
+SELECT %(c)s, client_id, resource_id, scope_set_id, everybody, sum(grants) FROM moved GROUP BY 2, 3, 4, 5 HAVING sum(grants) <> 0
+ON CONFLICT (connector_id, client_id, resource_id, scope_set_id, everybody) DO UPDATE SET grants = t.grants + excluded.grants
+"""
+_SUMMARY_EMPTIED = """
+DELETE FROM inventory_grantsummary t USING grant_difference d WHERE t.connector_id = %(c)s AND t.client_id = d.old_client_id AND t.grants <= 0
+"""
+_PEOPLE_MOVED = """
+WITH about AS (
+  SELECT client_id, principal_id, false AS before FROM grant_difference WHERE NOT gone AND principal_id IS NOT NULL
+  UNION ALL
+  SELECT old_client_id, old_principal_id, old_consent_type = 'Principal' FROM grant_difference
+  WHERE old_set_id IS NOT NULL AND old_principal_id IS NOT NULL),
+pairs AS (SELECT client_id, principal_id, bool_or(before) AS before FROM about GROUP BY 1, 2),
+live AS (
+  SELECT p.client_id, p.principal_id, p.before, count(g.grant_id) > 0 AS after,
+         p.before OR bool_or(g.grant_id IS NOT NULL AND d.grant_id IS NULL) AS was
+  FROM pairs p
+  LEFT JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id = p.principal_id AND g.client_id = p.client_id
+      AND g.removed_at IS NULL AND g.consent_type = 'Principal'
+  LEFT JOIN grant_difference d ON d.grant_id = g.grant_id
+  GROUP BY 1, 2, 3),
+moved AS (SELECT client_id, sum(after::integer - was::integer) AS number FROM live GROUP BY 1)
+UPDATE inventory_plugin p SET users = p.users + m.number FROM moved m
+WHERE p.connector_id = %(c)s AND p.service_principal_id = m.client_id AND m.number <> 0
+"""
+_COUNTED_FROM = "inventory_delegatedgrant WHERE connector_id = %(c)s AND removed_at IS NULL"
 _GRANT_CHANGES = """
 WITH told AS (
   SELECT d.client_id, d.resource_id, d.principal_id, d.old_set_id, d.scope_set_id,
@@ -168,16 +222,27 @@ def merge_grants(context: Context) -> None:
     context.do(_SETS)
     context.do(_FIRST_READ)
     if context.attach("delegated_grant"):
-        if "delegated_grant" in context.attached and not context.first:
-            context.do("INSERT INTO touched SELECT client_id FROM {s}.granted")
+        if "delegated_grant" in context.attached:
+            context.do(_SUMMARISED.replace("{counted}", "SELECT * FROM {s}.grant_summary"))
+            context.do(_PEOPLE_COUNTED.replace("{counted}", "SELECT * FROM {s}.grant_people"))
+            context.do("INSERT INTO touched SELECT client_id FROM {s}.grant_summary")
         return
     context.do(_GRANTS_THAT_DIFFER)
     gone = _GRANTS_GONE.replace("{which}", _GRANTS_SAID_TO_BE_GONE if context.delta else _GRANTS_NOT_LISTED)
     written = context.do(_NEW_GRANTS) + context.do(_CHANGED_GRANTS) + context.do(gone)
     context.do(_GRANT_CHANGES, many=MANY)
     context.do("INSERT INTO touched SELECT DISTINCT client_id FROM grant_difference")
-    context.do("DROP TABLE grant_difference")
+    context.do("CREATE TEMP TABLE new_grant ON COMMIT DROP AS SELECT DISTINCT client_id FROM grant_difference WHERE NOT gone")
+    context.has_new_grants = True
     context.analyze("inventory_delegatedgrant", written)
+    if context.delta:
+        context.do("ANALYZE grant_difference")
+        context.do(_SUMMARY_MOVED)
+        context.do(_SUMMARY_EMPTIED)
+        context.do(_PEOPLE_MOVED)
+    else:
+        context.do(_SUMMARISED.replace("{counted}", SUMMARY.replace("{grants}", _COUNTED_FROM)))
+        context.do(_PEOPLE_COUNTED.replace("{counted}", PEOPLE.replace("{grants}", _COUNTED_FROM)))
 
 
 def merge_assignments(context: Context) -> None:

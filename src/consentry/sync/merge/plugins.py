@@ -55,7 +55,7 @@ _NEW = f"""
 WITH made AS (
   INSERT INTO inventory_plugin (id, connector_id, service_principal_id, {", ".join(COLUMNS)}, first_seen, last_used_state, users, all_users,
       delegated_count, application_count, connected_to, permission_level, risk_score, risk_level, risk, decision)
-  SELECT gen_random_uuid(), %(c)s, service_principal_id, {", ".join(COLUMNS)}, %(now)s, 'unknown', 0, false, 0, 0, '{{}}', 'none', 0, 'none', '{{}}',
+  SELECT gen_random_uuid(), %(c)s, service_principal_id, {", ".join(COLUMNS)}, %(now)s, 'unknown', {{users}}, false, 0, 0, '{{}}', 'none', 0, 'none', '{{}}',
       'unclassified'
   FROM new_plugin WHERE id IS NULL RETURNING id, service_principal_id, name),
 noted AS (INSERT INTO touched SELECT service_principal_id FROM made)
@@ -70,6 +70,9 @@ WITH changed AS (
   RETURNING p.service_principal_id)
 INSERT INTO touched SELECT service_principal_id FROM changed
 """  # noqa: S608  # fixed column names
+_PEOPLE = """(
+    SELECT count(DISTINCT g.principal_id) FROM inventory_delegatedgrant g WHERE g.connector_id = %(c)s AND g.client_id = service_principal_id
+      AND g.removed_at IS NULL AND g.consent_type = 'Principal')"""
 _GONE = """
 WITH gone AS (
   UPDATE inventory_plugin p SET removed_at = %(now)s
@@ -89,7 +92,8 @@ def merge(context: Context) -> None:
     context.do("ANALYZE new_plugin")
     context.do(_CHANGES)
     context.do(_CHANGED)
-    written = context.do(_NEW, kind="plugin_first_seen" if context.first else "plugin_added")
+    new = _NEW.replace("{users}", "0" if context.first else _PEOPLE)  # its grants may have been read before it was
+    written = context.do(new, kind="plugin_first_seen" if context.first else "plugin_added")
     context.do(_GONE.replace("{which}", _SAID_TO_BE_GONE if context.delta else _NOT_LISTED))
     context.do("DROP TABLE new_plugin")
     context.analyze("inventory_plugin", written)
