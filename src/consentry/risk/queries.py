@@ -52,9 +52,10 @@ FROM inventory_owner o LEFT JOIN inventory_principal n ON n.connector_id = o.con
 WHERE o.connector_id = %(c)s AND o.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR o.service_principal_id = ANY(%(only)s)) GROUP BY 1
 """
 _GUESTS = """
-SELECT g.client_id, count(DISTINCT g.principal_id) FROM inventory_principal n
-JOIN inventory_delegatedgrant g ON g.connector_id = n.connector_id AND g.principal_id = n.object_id AND g.removed_at IS NULL
-WHERE n.connector_id = %(c)s AND n.user_type = 'Guest' AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s)) GROUP BY 1
+WITH guests AS MATERIALIZED (SELECT object_id FROM inventory_principal WHERE connector_id = %(c)s AND user_type = 'Guest')
+SELECT g.client_id, count(DISTINCT g.principal_id) FROM guests n
+JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id = n.object_id AND g.removed_at IS NULL
+WHERE %(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s) GROUP BY 1
 """
 _POWERFUL = """
 SELECT g.client_id, array_agg(DISTINCT coalesce(n.name, n.user_principal_name, g.principal_id::text)) FROM inventory_delegatedgrant g

@@ -10,6 +10,7 @@ from typing import Any
 
 _OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d{2})$")
 _FRACTION = re.compile(r"\.(\d+)")
+_PLAIN = len("2026-01-31T12:00:00Z")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -17,6 +18,12 @@ def moment(value: str | None) -> datetime | None:
     """A date of Graph: seven digits of a second, an offset such as ``-8:00``, or none at all (then UTC); None for others."""
     if not value:
         return None
+    if len(value) == _PLAIN and value[-1] == "Z":  # as nearly all are
+        try:
+            plain = datetime.fromisoformat(value[:-1])
+        except ValueError:
+            return None
+        return plain.replace(tzinfo=UTC) if plain.year > 1 else None
     value = _FRACTION.sub(lambda match: "." + match[1][:6].ljust(6, "0"), value.strip())
     zone: timezone = UTC
     if value.endswith(("Z", "z")):

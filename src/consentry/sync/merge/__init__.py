@@ -13,6 +13,14 @@ from consentry.sync.merge import aggregates, events, grants, people, plugins, us
 from consentry.sync.merge.context import Context, Task
 
 __all__ = ["Task", "merge"]
+_PLUGINS = (("service_principals", plugins.merge), ("permissions", grants.merge_definitions))
+_GRANTS = (("delegated_grants", grants.merge_grants), ("app_role_assignments", grants.merge_assignments))
+_OTHERS = (
+    ("inherited_permissions", grants.merge_inherited),
+    ("assigned_people", people.merge_assignees),
+    ("principals", people.merge_principals),
+    ("owners", people.merge_owners),
+)
 
 
 def merge(task: Task) -> dict[str, int]:
@@ -23,16 +31,8 @@ def merge(task: Task) -> dict[str, int]:
     with connection.cursor() as cursor:
         context = Context(cursor, task)
         context.begin()
-        for name, step in (
-            ("service_principals", plugins.merge),
-            ("permissions", grants.merge_definitions),
-            ("delegated_grants", grants.merge_grants),
-            ("app_role_assignments", grants.merge_assignments),
-            ("inherited_permissions", grants.merge_inherited),
-            ("assigned_people", people.merge_assignees),
-            ("principals", people.merge_principals),
-            ("owners", people.merge_owners),
-        ):
+        # at first grants come before plugins, which are then written once, with what was counted of them
+        for name, step in (*_GRANTS, *_PLUGINS, *_OTHERS) if context.first else (*_PLUGINS, *_GRANTS, *_OTHERS):
             if name in task.complete:
                 step(context)
         people.merge_credentials(context)
@@ -40,5 +40,7 @@ def merge(task: Task) -> dict[str, int]:
         usage.merge_last_used(context)
         if "audit_events" in task.complete:
             events.merge(context)
-        aggregates.refresh(context)
+        counted = context.first and {"delegated_grant", "app_role_assignment"} <= context.attached
+        if not counted or "audit_events" in task.complete:
+            aggregates.refresh(context)
         return context.finish()

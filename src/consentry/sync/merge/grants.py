@@ -224,13 +224,15 @@ def merge_grants(context: Context) -> None:
     if context.attach("delegated_grant"):
         if "delegated_grant" in context.attached:
             context.do(_SUMMARISED.replace("{counted}", "SELECT * FROM {s}.grant_summary"))
-            context.do(_PEOPLE_COUNTED.replace("{counted}", "SELECT * FROM {s}.grant_people"))
-            context.do("INSERT INTO touched SELECT client_id FROM {s}.grant_summary")
+            if not context.first:
+                context.do(_PEOPLE_COUNTED.replace("{counted}", "SELECT * FROM {s}.grant_people"))
+                context.do("INSERT INTO touched SELECT client_id FROM {s}.grant_summary")
         return
     context.do(_GRANTS_THAT_DIFFER)
     gone = _GRANTS_GONE.replace("{which}", _GRANTS_SAID_TO_BE_GONE if context.delta else _GRANTS_NOT_LISTED)
     written = context.do(_NEW_GRANTS) + context.do(_CHANGED_GRANTS) + context.do(gone)
-    context.do(_GRANT_CHANGES, many=MANY)
+    if not context.first:
+        context.do(_GRANT_CHANGES, many=MANY)
     context.do("INSERT INTO touched SELECT DISTINCT client_id FROM grant_difference")
     context.do("CREATE TEMP TABLE new_grant ON COMMIT DROP AS SELECT DISTINCT client_id FROM grant_difference WHERE NOT gone")
     context.has_new_grants = True

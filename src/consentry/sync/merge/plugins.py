@@ -54,14 +54,36 @@ WHERE d.differs
 _NEW = f"""
 WITH made AS (
   INSERT INTO inventory_plugin (id, connector_id, service_principal_id, {", ".join(COLUMNS)}, first_seen, last_used_state, users, all_users,
-      delegated_count, application_count, connected_to, permission_level, risk_score, risk_level, risk, decision)
-  SELECT gen_random_uuid(), %(c)s, service_principal_id, {", ".join(COLUMNS)}, %(now)s, 'unknown', {{users}}, false, 0, 0, '{{}}', 'none', 0, 'none', '{{}}',
-      'unclassified'
-  FROM new_plugin WHERE id IS NULL RETURNING id, service_principal_id, name),
+      delegated_count, application_count, consented_at, connected_to, permission_level, risk_score, risk_level, risk, decision)
+  SELECT gen_random_uuid(), %(c)s, service_principal_id, {", ".join(COLUMNS)}, %(now)s, 'unknown', coalesce(u.users, 0), coalesce(d.all_users, false),
+      coalesce(d.number, 0), coalesce(a.number, 0), a.since, '{{}}', 'none', 0, 'none', '{{}}', 'unclassified'
+  FROM new_plugin n {{counted}} WHERE n.id IS NULL RETURNING id, service_principal_id, name),
 noted AS (INSERT INTO touched SELECT service_principal_id FROM made)
 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject)
 SELECT %(c)s, %(run)s, %(now)s, %(kind)s, id, name FROM made
 """  # noqa: S608  # fixed column names
+# What was counted of all grants while the rest was being read
+_COUNTED = """
+LEFT JOIN {s}.grant_people u ON u.client_id = n.service_principal_id
+LEFT JOIN (
+  SELECT g.client_id, bool_or(g.everybody) AS all_users, count(DISTINCT (g.resource_id, v)) AS number
+  FROM {s}.grant_summary g JOIN {s}.scope_set s ON s.id = g.scope_set_id LEFT JOIN LATERAL unnest(s.values) v ON true GROUP BY 1
+) d ON d.client_id = n.service_principal_id
+"""
+# A plugin whose grants were read before it was; its other counts follow with those of all plugins that were touched
+_PEOPLE = """
+LEFT JOIN LATERAL (
+  SELECT count(DISTINCT g.principal_id) AS users FROM inventory_delegatedgrant g
+  WHERE g.connector_id = %(c)s AND g.client_id = n.service_principal_id AND g.removed_at IS NULL AND g.consent_type = 'Principal') u ON true
+CROSS JOIN (SELECT false AS all_users, 0 AS number) d
+"""
+_ASSIGNED = """
+LEFT JOIN (
+  SELECT principal_id, count(DISTINCT (resource_id, app_role_id)) AS number, min(created_at) AS since
+  FROM inventory_approleassignment WHERE connector_id = %(c)s AND removed_at IS NULL GROUP BY 1
+) a ON a.principal_id = n.service_principal_id
+"""
+_UNASSIGNED = "CROSS JOIN (SELECT 0 AS number, NULL::timestamptz AS since) a"
 _CHANGED = f"""
 WITH changed AS (
   UPDATE inventory_plugin p SET {", ".join(f"{name} = n.{name}" for name in COLUMNS)}, removed_at = NULL FROM new_plugin n
@@ -70,9 +92,6 @@ WITH changed AS (
   RETURNING p.service_principal_id)
 INSERT INTO touched SELECT service_principal_id FROM changed
 """  # noqa: S608  # fixed column names
-_PEOPLE = """(
-    SELECT count(DISTINCT g.principal_id) FROM inventory_delegatedgrant g WHERE g.connector_id = %(c)s AND g.client_id = service_principal_id
-      AND g.removed_at IS NULL AND g.consent_type = 'Principal')"""
 _GONE = """
 WITH gone AS (
   UPDATE inventory_plugin p SET removed_at = %(now)s
@@ -92,7 +111,8 @@ def merge(context: Context) -> None:
     context.do("ANALYZE new_plugin")
     context.do(_CHANGES)
     context.do(_CHANGED)
-    new = _NEW.replace("{users}", "0" if context.first else _PEOPLE)  # its grants may have been read before it was
+    counted = _COUNTED if "delegated_grant" in context.attached else _PEOPLE
+    new = _NEW.replace("{counted}", counted + (_ASSIGNED if context.first else _UNASSIGNED))
     written = context.do(new, kind="plugin_first_seen" if context.first else "plugin_added")
     context.do(_GONE.replace("{which}", _SAID_TO_BE_GONE if context.delta else _NOT_LISTED))
     context.do("DROP TABLE new_plugin")
