@@ -35,6 +35,7 @@ SERVED = {
     "policies/authorizationPolicy": "authorizationPolicy",
     "policies/adminConsentRequestPolicy": "adminConsentRequestPolicy",
     "policies/permissionGrantPolicies": "permissionGrantPolicy",
+    "identityGovernance/appConsent/appConsentRequests?$expand=userConsentRequests": "appConsentRequest",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
@@ -12,6 +13,7 @@ from aiohttp import web
 from consentry.connect.models import Capability, CapabilityState, Status
 from consentry.core.errors import ConsentryError
 from consentry.inventory import models
+from consentry.inventory import queries as inventory_queries
 from consentry.inventory.models import Change, ConsentEvent, LastUsedState, Plugin
 from consentry.simulator.directory import Directory
 from consentry.sync import services
@@ -305,3 +307,32 @@ def test_no_change_is_told_twice(world: Any) -> None:
     world.sync()
     world.sync()
     assert Change.objects.count() == Plugin.objects.count()
+
+
+def test_new_consent_requests_are_told_once_and_answered_ones_are_gone(world: Any) -> None:
+    asked = [row for row in world.directory.consent_requests if row["userConsentRequests"][0]["status"] == "InProgress"]
+    answered = len(world.directory.consent_requests) - len(asked)
+    assert asked
+    assert answered
+    world.sync()
+    account = world.integration.connector.account_id
+    waiting = {row["app_id"]: row for row in inventory_queries.consent_requests(account)}
+    assert set(waiting) == {row["appId"] for row in asked}
+    assert waiting[asked[0]["appId"]]["permissions"] == sorted(one["displayName"] for one in asked[0]["pendingScopes"])
+    assert len(waiting[asked[0]["appId"]]["asked"]) == len(asked[0]["userConsentRequests"])
+
+    new = {**asked[0], "id": str(uuid4()), "appId": str(uuid4()), "appDisplayName": "Newly Wanted"}
+    world.directory.consent_requests.append(new)
+    world.directory.consent_requests.remove(asked[0])
+    assert world.sync()["changes"] == {"consent_requested": 1}
+    assert world.sync()["changes"] == {}
+    assert Change.objects.get(kind="consent_requested").subject == "Newly Wanted"
+    assert {row["app_id"] for row in inventory_queries.consent_requests(account)} == set(waiting) - {asked[0]["appId"]} | {new["appId"]}
+
+
+def test_without_the_permission_for_consent_requests_nothing_is_lacking(world: Any) -> None:
+    world.sync()
+    before = inventory_queries.consent_requests(world.integration.connector.account_id)
+    world.weather.refuse("/identityGovernance/", 403, "Authorization_RequestDenied")
+    assert world.sync()["incomplete"] == []
+    assert inventory_queries.consent_requests(world.integration.connector.account_id) == before

@@ -33,6 +33,7 @@ _SENTENCES = {
     "credential_removed": "no longer has the credential {subject}",
     "owner_added": "has a new owner, {who}",
     "owner_removed": "lost the owner {who}",
+    "consent_requested": "An administrator is asked to let in {subject} with {after}",
     "consent_policy_changed": "The tenant's {subject} changed",
 }
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from consentry.inventory.models import Change, Plugin, Principal
+from consentry.inventory.models import Change, Plugin, Principal, TenantFact
 
 _COUNTS = """
 SELECT
@@ -192,3 +192,17 @@ def names_of(connector_ids: Iterable[UUID], object_ids: Iterable[UUID]) -> dict[
     """Display names of directory objects, for sentences."""
     found = Principal.objects.filter(connector_id__in=list(connector_ids), object_id__in=list(object_ids))
     return {row.object_id: row.user_principal_name or row.name for row in found}
+
+
+def consent_requests(account_id: UUID) -> list[dict[str, Any]]:
+    """What people wait for an administrator to consent to, over all connectors: ``app_id``, ``name``, ``permissions``, ``asked`` and ``plugin``,
+    the id of the app's plugin where it is in the tenant already."""
+    rows: list[dict[str, Any]] = []
+    for fact in TenantFact.objects.filter(connector__account_id=account_id, name="consent_requests"):
+        known = dict(
+            Plugin.objects.filter(
+                connector_id=fact.connector_id, removed_at=None, app_id__in=[one["app_id"] for one in fact.value]
+            ).values_list("app_id", "pk")
+        )
+        rows += [{**one, "plugin": known.get(UUID(one["app_id"]))} for one in fact.value if one["asked"]]
+    return rows

@@ -400,7 +400,12 @@ def _policy(directory: Directory, query: Query, match: re.Match[str]) -> Row:
 
 @_route("identityGovernance/appConsent/appConsentRequests", "ConsentRequest.Read.All")
 def _consent_requests(directory: Directory, query: Query, _: re.Match[str]) -> Row:
-    return page(query, directory.consent_requests, lambda row: row)
+    expanded = "userConsentRequests" in query.parameters.get("$expand", "")
+
+    def shown(row: Row) -> Row:
+        return row if expanded else {name: value for name, value in row.items() if name != "userConsentRequests"}
+
+    return page(query, directory.consent_requests, shown)
 
 
 @_route("auditLogs/directoryAudits", "AuditLog.Read.All", *_DIRECTORY)

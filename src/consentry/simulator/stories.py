@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from consentry.simulator import audit
 
 if TYPE_CHECKING:  # tenant.py calls this module
+    from consentry.simulator.directory import User
     from consentry.simulator.tenant import _Builder
 
 ROGUE_MAIL_COPIER = "ff8d92dc-3d82-41d6-bcbd-b9174d163620"  # PerfectData; huntresslabs/rogueapps
@@ -21,6 +23,7 @@ def add_stories(build: _Builder, others: list[dict[str, Any]]) -> int:
     _credential_on_dormant_app(build, others)
     _impersonation(build)
     _hostile_names(build)
+    _waiting_requests(build)
     return len(build.directory.grants) - before
 
 
@@ -75,3 +78,37 @@ def _hostile_names(build: _Builder) -> None:
     ):
         app = build.service_principal(name, publisherName="Publisher & <Sons>")
         build.new_grant(app, "User.Read", build.user_ids()[3])
+
+
+def _waiting_requests(build: _Builder) -> None:
+    """People asked an administrator for two apps; a third was answered long ago."""
+    for number, (name, scopes, states) in enumerate(
+        (
+            ("Diagram Studio", ["Files.Read", "User.Read"], ["InProgress", "InProgress"]),
+            ("Inbox <b>Zero</b> Helper", ["Mail.ReadWrite", "offline_access"], ["InProgress"]),
+            ("Old Survey Tool", ["User.Read"], ["Completed"]),
+        )
+    ):
+        asked = [
+            {
+                "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name} {place}")),
+                "createdDateTime": (build.now - timedelta(days=1 + number, hours=place)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "status": state,
+                "reason": "I need it for the project." if place == 0 else "",
+                "createdBy": {"user": _identity(build.directory.users[build.user_ids()[10 + place]])},
+            }
+            for place, state in enumerate(states)
+        ]
+        build.directory.consent_requests.append(
+            {
+                "id": str(uuid.uuid5(uuid.NAMESPACE_URL, name)),
+                "appId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"app {name}")),
+                "appDisplayName": name,
+                "pendingScopes": [{"displayName": scope} for scope in scopes],
+                "userConsentRequests": asked,
+            }
+        )
+
+
+def _identity(person: User) -> dict[str, str]:
+    return {"id": person.id, "displayName": person.name}

@@ -52,6 +52,7 @@ COLLECTIONS = {
     "principals": "principal",
     "policies": "fact",
     "licences": "fact",
+    "consent_requests": "fact",
     "risky_service_principals": "risky",
     "audit_events": "event",
     "sign_in_activity": "activity",
@@ -62,7 +63,7 @@ DELTA_COLLECTIONS = {
 }
 _LINKS = ("service_principals", "links")
 # What some clouds do not offer, or what needs a permission and a licence that few give: a capability, not a gap
-OPTIONAL = {"risky_service_principals", "assigned_people", "federated_credentials", "inherited_permissions"}
+OPTIONAL = {"consent_requests", "risky_service_principals", "assigned_people", "federated_credentials", "inherited_permissions"}
 # Collections that a gap is told of under the name of a larger one, which people script against
 PART_OF = {
     "assigned_people": "app_role_assignments",
@@ -80,6 +81,7 @@ _AT_ONCE = (
     "inherited_permissions",
     "policies",
     "licences",
+    "consent_requests",
     "risky_service_principals",
 )
 _BEAT_SECONDS = 2.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count
@@ -9,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from consentry.accounts.models import Account
 from consentry.connect.models import Connector
 from consentry.core.clock import now
 from consentry.core.hostile import visible_text
@@ -47,11 +49,22 @@ def dashboard(request: ConsoleRequest) -> HttpResponse:
         "services": [{"name": name, "count": found.filter(connected_to__contains=[name]).count()} for name in SERVICES],
         "connectors": Connector.objects.filter(account=request.user.account).order_by("name"),
         "changes": change_rows(queries.changes(request.user.account_id).exclude(kind="plugin_first_seen")[:8]),
+        "waiting": _waiting(request.user.account),
         "progress": progress,
         "start": start,
         "dots": _dots(found) if total else [],
     }
     return render(request, "inventory/dashboard.html", context)
+
+
+def _waiting(account: Account) -> list[dict[str, Any]]:
+    """The apps that people asked an administrator for, who was first and when; the newest first."""
+    rows = []
+    for one in queries.consent_requests(account.pk):
+        asked = sorted(one["asked"], key=lambda who: who["at"] or "")
+        since = datetime.fromisoformat(asked[0]["at"]) if asked[0]["at"] else None
+        rows.append({**one, "scopes": ", ".join(one["permissions"]), "first": asked[0], "others": len(asked) - 1, "since": since})
+    return sorted(rows, key=lambda row: row["asked"][-1]["at"] or "", reverse=True)
 
 
 def _dots(found: Any) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ COLLECTIONS: dict[str, str] = {
     "risky_service_principals": "Microsoft's risk detections",
     "policies": "Consent policies",
     "licences": "Licences",
+    "consent_requests": "Consent requests",
 }
 COUNTS: dict[str, str] = {
     "plugins": "Plugins",

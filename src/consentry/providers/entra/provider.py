@@ -35,6 +35,7 @@ PROBES = {
     "policies": "/v1.0/policies/authorizationPolicy",
     "audit_events": "/v1.0/auditLogs/directoryAudits?$top=1",
     "sign_in_activity": "/beta/reports/servicePrincipalSignInActivities?$top=1",
+    "consent_requests": "/v1.0/identityGovernance/appConsent/appConsentRequests?$top=1",
     "risky_service_principals": "/v1.0/identityProtection/riskyServicePrincipals?$top=1",
 }
 REQUIRED = {"service_principals", "delegated_grants"}

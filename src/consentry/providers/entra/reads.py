@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -16,6 +17,8 @@ from consentry.providers.entra.graph import BATCH_SIZE
 from consentry.providers.entra.pages import Decoder
 from consentry.providers.entra.surroundings import Surroundings
 from consentry.providers.entra.sweeps import WINDOW, Page, Rows, chunks, sound, whole
+
+T = TypeVar("T")
 
 IDS_PER_FILTER = 15
 IDS_PER_LOOKUP = 1000
@@ -244,13 +247,25 @@ class Reader(Surroundings):
 
     async def _directory_roles(self, definitions: bytes, assignments: bytes) -> str:
         """Who holds which directory role, from the definitions and the first page of the assignments."""
-        decoder = Decoder(structs.RoleAssignment)
-        page = decoder.page(assignments)
+        rows = await self._all(structs.RoleAssignment, assignments)
+        return _text(msgspec.json.encode(shape.directory_roles(Decoder(structs.RoleDefinition).page(definitions).value, rows)))
+
+    async def consent_requests(self) -> None:
+        """The apps that people asked an administrator for (needs a permission that few give)."""
+        first = "/v1.0/identityGovernance/appConsent/appConsentRequests?$expand=userConsentRequests"
+        found = shape.waiting_requests(await self._all(structs.ConsentRequest, await self.graph.get(first)))
+        rows: Rows = {"fact": [("consent_requests", _text(msgspec.json.encode(found)))]}
+        await self.store.keep(Page("consent_requests", "list", rows, {"done": True}))
+
+    async def _all(self, kind: type[T], first: bytes) -> list[T]:
+        """The rows of a short collection, from its first page on."""
+        decoder = Decoder(kind)
+        page = decoder.page(first)
         rows = list(page.value)
         while page.next:
             page = decoder.page(await self.graph.get(page.next))
             rows += page.value
-        return _text(msgspec.json.encode(shape.directory_roles(Decoder(structs.RoleDefinition).page(definitions).value, rows)))
+        return rows
 
     async def licences(self) -> None:
         """The subscribed SKUs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from consentry.providers.entra import structs
@@ -218,6 +219,33 @@ def directory_roles(definitions: list[structs.RoleDefinition], assignments: list
         if (holder := guid(row.principalId)) and row.roleDefinitionId:
             held.setdefault(holder.lower(), set()).add(names.get(row.roleDefinitionId, row.roleDefinitionId))
     return {holder: sorted(roles) for holder, roles in sorted(held.items())}
+
+
+def waiting_requests(rows: list[structs.ConsentRequest]) -> list[dict[str, Any]]:
+    """The apps that people asked an administrator for and that nobody has answered, as JSON: who asked, when and why."""
+    found = []
+    for row in sorted(rows, key=lambda one: one.id):
+        asked = [one for one in row.userConsentRequests or () if one.status in (None, "InProgress")]
+        if not asked or not (app_id := guid(row.appId)):
+            continue
+        people = [(one, one.createdBy.user if one.createdBy and one.createdBy.user else structs.Actor()) for one in asked]
+        found.append(
+            {
+                "app_id": app_id.lower(),
+                "name": row.appDisplayName or "",
+                "permissions": sorted(one.displayName for one in row.pendingScopes or () if one.displayName),
+                "asked": [
+                    {
+                        "id": who.id,
+                        "name": who.displayName or who.userPrincipalName or "",
+                        "at": stamp(one.createdDateTime),
+                        "reason": one.reason or "",
+                    }
+                    for one, who in sorted(people, key=lambda pair: pair[0].id)
+                ],
+            }
+        )
+    return found
 
 
 def activity(row: structs.Activity) -> Row | None:

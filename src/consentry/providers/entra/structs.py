@@ -212,6 +212,34 @@ class AuditEvent(_Read):
     targetResources: list[Target] | None = None
 
 
+class Identities(_Read):
+    """An ``identitySet``."""
+
+    user: Actor | None = None
+
+
+class Named(_Read):
+    displayName: str | None = None
+
+
+class UserConsentRequest(_Read):
+    """``status`` is InProgress until an administrator has answered or the request has expired."""
+
+    id: str
+    status: str | None = None
+    reason: str | None = None
+    createdDateTime: str | None = None
+    createdBy: Identities | None = None
+
+
+class ConsentRequest(_Read):
+    id: str
+    appId: str | None = None
+    appDisplayName: str | None = None
+    pendingScopes: list[Named] | None = None
+    userConsentRequests: list[UserConsentRequest] | None = None
+
+
 class RoleDefinition(_Read):
     id: str
     displayName: str | None = None

@@ -8,7 +8,7 @@ _POLICY_CHANGES = """
 INSERT INTO inventory_change (connector_id, run_id, at, kind, subject, before, after)
 SELECT %(c)s, %(run)s, %(now)s, 'consent_policy_changed', replace(n.name, '_', ' '), f.value, n.value - '@odata.context'
 FROM {s}.fact n JOIN inventory_tenantfact f ON f.connector_id = %(c)s AND f.name = n.name
-WHERE n.name NOT IN ('subscribed_skus', 'directory_roles') AND f.value IS DISTINCT FROM n.value - '@odata.context'
+WHERE n.name NOT IN ('subscribed_skus', 'directory_roles', 'consent_requests') AND f.value IS DISTINCT FROM n.value - '@odata.context'
 """
 _FACTS = """
 WITH differs AS (
@@ -51,15 +51,23 @@ noted AS (INSERT INTO touched SELECT service_principal_id FROM differs)
 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, before, after)
 SELECT %(c)s, %(run)s, %(now)s, 'roles_changed', id, name, before, after FROM differs WHERE EXISTS (SELECT 1 FROM f)
 """
+# Each app that people newly ask an administrator for; those of the first time are nothing new
+_ASKED_FOR = """
+INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, after)
+SELECT %(c)s, %(run)s, %(now)s, 'consent_requested', NULL, coalesce(nullif(one ->> 'name', ''), one ->> 'app_id'), one -> 'permissions'
+FROM {s}.fact n CROSS JOIN jsonb_array_elements(n.value) one JOIN inventory_tenantfact f ON f.connector_id = %(c)s AND f.name = n.name
+WHERE n.name = 'consent_requests' AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(f.value) was WHERE was ->> 'app_id' = one ->> 'app_id')
+"""
 _UNLICENSED = """
 UPDATE inventory_plugin SET last_used_state = 'unlicensed' WHERE connector_id = %(c)s AND last_used IS NULL AND last_used_state <> 'unlicensed'
 """
 
 
 def merge_facts(context: Context) -> None:
-    """Policies and licences."""
-    if not {"policies", "licences"} & set(context.complete):
+    """Policies, licences, and what people ask for."""
+    if not {"policies", "licences", "consent_requests"} & set(context.complete):
         return
+    context.do(_ASKED_FOR)
     context.do(_POLICY_CHANGES)
     context.do(_ROLE_CHANGES)
     context.do(_FACTS)
