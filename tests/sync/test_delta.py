@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
 from tests.world import World
 
-from consentry.inventory.models import AppRoleAssignment, Change, DelegatedGrant, Owner, Plugin
+from consentry.inventory.models import AppRoleAssignment, Change, DelegatedGrant, InheritedPermission, Owner, Plugin
 from consentry.sync import queries
 from consentry.sync.models import DeltaLink, SyncRun
 
@@ -161,3 +162,29 @@ def test_nothing_is_removed_that_was_not_read_again(large: World) -> None:
     large.directory.update_app(app(large.directory, 3), displayName="Another name")
     large.sync()
     assert [large.live(model).count() for model in (Plugin, DelegatedGrant, AppRoleAssignment, Owner)] == counts
+
+
+def test_what_a_blueprint_gains_or_loses_reaches_its_agents_at_once(large: World) -> None:
+    directory = large.directory
+    agents = app(directory, 3), app(directory, 4)
+    directory.update_app(app(directory, 2), **{"@odata.type": "#microsoft.graph.agentIdentityBlueprintPrincipal"})
+    for agent in agents:
+        directory.update_app(agent, **{"@odata.type": "#microsoft.graph.agentIdentity"})
+        directory.blueprints[agent] = app(directory, 2)
+    large.sync()
+    graph = next(row for row in directory.service_principals.values() if len(row["appRoles"]) > 3)
+    grant = directory.grant(app(directory, 2), graph["id"], "Mail.Read")
+    assert large.sync()["mode"] == "delta"
+    held = InheritedPermission.objects.filter(service_principal_id__in=agents, permission="Mail.Read", removed_at=None)
+    assert held.count() == 2
+    large.assert_equal_to_tenant()
+    directory.revoke(grant.id)
+    assert large.sync()["mode"] == "delta"
+    assert not held.exists()
+    large.assert_equal_to_tenant()
+
+
+def test_a_new_consent_request_is_told_by_a_delta_run(large: World) -> None:
+    large.directory.consent_requests[0]["appId"] = str(uuid4())
+    summary = large.sync()
+    assert (summary["mode"], summary["changes"]) == ("delta", {"consent_requested": 1})

@@ -336,3 +336,17 @@ def test_without_the_permission_for_consent_requests_nothing_is_lacking(world: A
     world.weather.refuse("/identityGovernance/", 403, "Authorization_RequestDenied")
     assert world.sync()["incomplete"] == []
     assert inventory_queries.consent_requests(world.integration.connector.account_id) == before
+
+
+def test_an_agent_is_scored_and_shown_with_what_its_blueprint_may(make_world: Callable[..., Any]) -> None:
+    world = make_world(plugins=240)
+    agent, blueprint = next(iter(world.directory.blueprints.items()))
+    graph = biggest_resource(world.directory)
+    role = next(one for one in graph["appRoles"] if one["value"] == "Mail.ReadWrite")
+    world.directory.assign(blueprint, graph["id"], role["id"])
+    world.sync()
+    plugin = world.plugin(agent)
+    held = {row["value"]: row["inherited_from"] for row in inventory_queries.plugin_permissions(plugin)}
+    assert held["Mail.ReadWrite"] == world.plugin(blueprint).name
+    assert "Mail.ReadWrite" in json.dumps(plugin.risk["reasons"])
+    assert "inherited from its blueprint" in json.dumps(plugin.risk["reasons"])

@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 import uvloop
 from django.db import connection as django
+from psycopg import sql
 
 from consentry.connect.models import CapabilityState
 from consentry.connect.provider import Registration
@@ -84,6 +85,21 @@ _AT_ONCE = (
     "consent_requests",
     "risky_service_principals",
 )
+_HEIRS = """
+WITH touched AS (
+  SELECT object_id AS id FROM {s}.service_principal UNION SELECT client_id FROM {s}.delegated_grant
+  UNION SELECT g.client_id FROM {s}.removed r JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.grant_id = r.object_id
+  WHERE r.source = 'delegated_grants'),
+blueprints AS (
+  SELECT b.service_principal_id AS id FROM inventory_plugin b JOIN touched t ON t.id = b.service_principal_id
+  WHERE b.connector_id = %(c)s AND b.odata_type ILIKE '%%agentIdentityBlueprintPrincipal')
+SELECT a.service_principal_id FROM inventory_plugin a
+WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND EXISTS (SELECT 1 FROM blueprints)
+  AND (a.service_principal_type = 'ServiceIdentity' OR a.odata_type ILIKE '%%agentIdentity')
+  AND (NOT EXISTS (SELECT 1 FROM inventory_inheritedpermission i WHERE i.connector_id = %(c)s AND i.service_principal_id = a.service_principal_id AND i.removed_at IS NULL)
+    OR EXISTS (SELECT 1 FROM inventory_inheritedpermission i JOIN blueprints b ON b.id = i.source_id
+               WHERE i.connector_id = %(c)s AND i.service_principal_id = a.service_principal_id AND i.removed_at IS NULL))
+"""
 _BEAT_SECONDS = 2.0
 _SLOW_GRACE_SECONDS = 0.1
 _FATAL = (NotYet, Reauthorise)
@@ -218,9 +234,11 @@ class _Fetch:
             self._read("owners", delta.owners),
             self._read("assigned_people", delta.assigned_people),
             self._read("federated_credentials", delta.federated_credentials),
-            self._read("inherited_permissions", lambda: delta.inherited_permissions(self.reader)),
             self._read("policies", self.reader.policies),
+            self._read("consent_requests", self.reader.consent_requests),
         )
+        heirs = await self._heirs()
+        await self._read("inherited_permissions", lambda: delta.inherited_permissions(self.reader, heirs))
         await asyncio.gather(self._read("permissions", self.reader.permissions), self._read("principals", self.reader.principals))
         self.result.links = delta.next_links
         self.result.slow = True
@@ -235,6 +253,12 @@ class _Fetch:
         )
         known = {row[0] for row in await found.fetchall()}
         return {one for event, objects in audited.items() if event not in known for one in objects}
+
+    async def _heirs(self) -> list[str]:
+        """The agent identities whose blueprint's principal was read again or has other grants, also those that inherited nothing until now."""
+        statement = sql.SQL(_HEIRS).format(s=sql.Identifier(staging.schema_of(self.order.run_id)))
+        found = await self.connection.execute(statement, {"c": self.order.connector_id})
+        return [str(row[0]) for row in await found.fetchall()]
 
     async def _list(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Read a collection that others may be read along."""

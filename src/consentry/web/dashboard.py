@@ -63,7 +63,9 @@ def _waiting(account: Account) -> list[dict[str, Any]]:
     for one in queries.consent_requests(account.pk):
         asked = sorted(one["asked"], key=lambda who: who["at"] or "")
         since = datetime.fromisoformat(asked[0]["at"]) if asked[0]["at"] else None
-        rows.append({**one, "scopes": ", ".join(one["permissions"]), "first": asked[0], "others": len(asked) - 1, "since": since})
+        reason = next((who["reason"] for who in asked if who["reason"]), "")
+        scopes = ", ".join(one["permissions"])
+        rows.append({**one, "scopes": scopes, "first": asked[0], "others": len(asked) - 1, "since": since, "reason": reason})
     return sorted(rows, key=lambda row: row["asked"][-1]["at"] or "", reverse=True)
 
 

@@ -216,10 +216,11 @@ class DeltaReader:
         scope = [(one, "credential:federated") for one in self._applications]
         await self._keep("federated_credentials", "delta", {"credential": made}, (), scope)
 
-    async def inherited_permissions(self, reader: Surroundings) -> None:
-        """What the agent identities that were read again inherit; a change of their blueprint alone waits for the next full run."""
-        made = await reader.inherited_by(self._agents) if self._agents else []
-        await self._keep("inherited_permissions", "delta", {"inherited": made}, (), [(one, "inherited") for one in self._agents])
+    async def inherited_permissions(self, reader: Surroundings, heirs: Iterable[str]) -> None:
+        """What the agent identities that were read again inherit, and those whose blueprint has changed."""
+        agents = sorted({*self._agents, *heirs})
+        made = await reader.inherited_by(agents) if agents else []
+        await self._keep("inherited_permissions", "delta", {"inherited": made}, (), [(one, "inherited") for one in agents])
 
     async def _related(self, path: str, ids: list[str], kind: type[Any], rows: Callable[[str, Any], list[shape.Row]]) -> list[shape.Row]:
         decoder, made = Decoder(kind), []
