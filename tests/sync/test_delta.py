@@ -182,6 +182,12 @@ def test_what_a_blueprint_gains_or_loses_reaches_its_agents_at_once(large: World
     assert large.sync()["mode"] == "delta"
     assert not held.exists()
     large.assert_equal_to_tenant()
+    directory.grant(app(directory, 2), graph["id"], "Mail.Read")
+    large.sync()
+    assert held.count() == 2
+    directory.delete_app(app(directory, 2))
+    assert large.sync()["mode"] == "delta"
+    assert not held.exists()
 
 
 def test_a_new_consent_request_is_told_by_a_delta_run(large: World) -> None:

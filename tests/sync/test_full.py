@@ -334,8 +334,27 @@ def test_without_the_permission_for_consent_requests_nothing_is_lacking(world: A
     world.sync()
     before = inventory_queries.consent_requests(world.integration.connector.account_id)
     world.weather.refuse("/identityGovernance/", 403, "Authorization_RequestDenied")
+    assert before
     assert world.sync()["incomplete"] == []
+    assert Capability.objects.get(connector_id=world.connector_id, name="consent_requests").state == CapabilityState.MISSING
     assert inventory_queries.consent_requests(world.integration.connector.account_id) == before
+
+
+def test_what_a_first_sync_counts_is_what_the_tenant_holds(world: Any) -> None:
+    directory = world.directory
+    client, resource = next((one.client_id, one.resource_id) for one in directory.grants.values() if one.consent_type == "Principal")
+    directory.grant(client, resource, "", principal_id=list(directory.users)[-1])
+    world.sync()
+    for plugin in world.live(Plugin):
+        grants = directory.grants_of(str(plugin.service_principal_id))
+        held = directory.assignments.get(str(plugin.service_principal_id), {}).values()
+        assert plugin.delegated_count == len({(one.resource_id, value) for one in grants for value in one.scope.split()})
+        assert plugin.application_count == len({(one["resourceId"], one["appRoleId"]) for one in held})
+
+
+def test_a_consent_request_that_makes_no_sense_is_a_gap(world: Any) -> None:
+    world.directory.consent_requests.append({"id": 7, "appId": ["odd"]})
+    assert "consent_requests" in [gap["collection"] for gap in world.sync()["incomplete"]]
 
 
 def test_an_agent_is_scored_and_shown_with_what_its_blueprint_may(make_world: Callable[..., Any]) -> None:

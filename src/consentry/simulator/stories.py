@@ -1,4 +1,4 @@
-"""What attackers did in this tenant, and names that they wrote."""
+"""What happened in this tenant: what attackers did, the names that they wrote, and what people wait for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from consentry.simulator import audit
 
 if TYPE_CHECKING:  # tenant.py calls this module
-    from consentry.simulator.directory import User
     from consentry.simulator.tenant import _Builder
 
 ROGUE_MAIL_COPIER = "ff8d92dc-3d82-41d6-bcbd-b9174d163620"  # PerfectData; huntresslabs/rogueapps
@@ -89,15 +88,16 @@ def _waiting_requests(build: _Builder) -> None:
             ("Old Survey Tool", ["User.Read"], ["Completed"]),
         )
     ):
+        people = [build.directory.users[one] for one in build.user_ids()[10:]]
         asked = [
             {
                 "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name} {place}")),
                 "createdDateTime": (build.now - timedelta(days=1 + number, hours=place)).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "status": state,
                 "reason": "I need it for the project." if place == 0 else "",
-                "createdBy": {"user": _identity(build.directory.users[build.user_ids()[10 + place]])},
+                "createdBy": {"user": {"id": person.id, "displayName": person.name}},
             }
-            for place, state in enumerate(states)
+            for place, (state, person) in enumerate(zip(states, people, strict=False))
         ]
         build.directory.consent_requests.append(
             {
@@ -108,7 +108,3 @@ def _waiting_requests(build: _Builder) -> None:
                 "userConsentRequests": asked,
             }
         )
-
-
-def _identity(person: User) -> dict[str, str]:
-    return {"id": person.id, "displayName": person.name}

@@ -89,7 +89,8 @@ _HEIRS = """
 WITH touched AS (
   SELECT object_id AS id FROM {s}.service_principal UNION SELECT client_id FROM {s}.delegated_grant
   UNION SELECT g.client_id FROM {s}.removed r JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.grant_id = r.object_id
-  WHERE r.source = 'delegated_grants'),
+  WHERE r.source = 'delegated_grants'
+  UNION SELECT object_id::uuid FROM {s}.removed WHERE source = 'service_principals'),
 blueprints AS (
   SELECT b.service_principal_id AS id FROM inventory_plugin b JOIN touched t ON t.id = b.service_principal_id
   WHERE b.connector_id = %(c)s AND b.odata_type ILIKE '%%agentIdentityBlueprintPrincipal')
@@ -255,7 +256,7 @@ class _Fetch:
         return {one for event, objects in audited.items() if event not in known for one in objects}
 
     async def _heirs(self) -> list[str]:
-        """The agent identities whose blueprint's principal was read again or has other grants, also those that inherited nothing until now."""
+        """The agent identities whose blueprint's principal was read again, has other grants or is gone, also those that inherited nothing until now."""
         statement = sql.SQL(_HEIRS).format(s=sql.Identifier(staging.schema_of(self.order.run_id)))
         found = await self.connection.execute(statement, {"c": self.order.connector_id})
         return [str(row[0]) for row in await found.fetchall()]
@@ -283,6 +284,7 @@ class _Fetch:
                 if progress.unreadable:
                     reason = f"{progress.unreadable} objects could not be understood."
                     await self.writer.mark(name, "incomplete", code="objects_unreadable", reason=reason)
+                    self.states[name] = CapabilityState.GRANTED  # what answers is allowed, and what it lacks is a gap
                 else:
                     await self.writer.mark(name, "complete")
         if progress.state == "complete":

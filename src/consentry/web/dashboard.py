@@ -58,14 +58,16 @@ def dashboard(request: ConsoleRequest) -> HttpResponse:
 
 
 def _waiting(account: Account) -> list[dict[str, Any]]:
-    """The apps that people asked an administrator for, who was first and when; the newest first."""
+    """The apps that people asked an administrator for, who was first and when; the one that was asked for last comes first."""
     rows = []
     for one in queries.consent_requests(account.pk):
         asked = sorted(one["asked"], key=lambda who: who["at"] or "")
         since = datetime.fromisoformat(asked[0]["at"]) if asked[0]["at"] else None
         reason = next((who["reason"] for who in asked if who["reason"]), "")
         scopes = ", ".join(one["permissions"])
-        rows.append({**one, "scopes": scopes, "first": asked[0], "others": len(asked) - 1, "since": since, "reason": reason})
+        rows.append(
+            {**one, "asked": asked, "scopes": scopes, "first": asked[0], "others": len(asked) - 1, "since": since, "reason": reason}
+        )
     return sorted(rows, key=lambda row: row["asked"][-1]["at"] or "", reverse=True)
 
 

@@ -247,25 +247,26 @@ class Reader(Surroundings):
 
     async def _directory_roles(self, definitions: bytes, assignments: bytes) -> str:
         """Who holds which directory role, from the definitions and the first page of the assignments."""
-        rows = await self._all(structs.RoleAssignment, assignments)
+        rows, _ = await self._all(structs.RoleAssignment, assignments)
         return _text(msgspec.json.encode(shape.directory_roles(Decoder(structs.RoleDefinition).page(definitions).value, rows)))
 
     async def consent_requests(self) -> None:
         """The apps that people asked an administrator for (needs a permission that few give)."""
         first = "/v1.0/identityGovernance/appConsent/appConsentRequests?$expand=userConsentRequests"
-        found = shape.waiting_requests(await self._all(structs.ConsentRequest, await self.graph.get(first)))
-        rows: Rows = {"fact": [("consent_requests", _text(msgspec.json.encode(found)))]}
-        await self.store.keep(Page("consent_requests", "list", rows, {"done": True}))
+        found, unreadable = await self._all(structs.ConsentRequest, await self.graph.get(first))
+        rows: Rows = {"fact": [("consent_requests", _text(msgspec.json.encode(shape.waiting_requests(found))))]}
+        await self.store.keep(Page("consent_requests", "list", rows, {"done": True}, unreadable=unreadable))
 
-    async def _all(self, kind: type[T], first: bytes) -> list[T]:
-        """The rows of a short collection, from its first page on."""
+    async def _all(self, kind: type[T], first: bytes) -> tuple[list[T], int]:
+        """The rows of a short collection, from its first page on, and how many could not be understood."""
         decoder = Decoder(kind)
         page = decoder.page(first)
-        rows = list(page.value)
+        rows, unreadable = list(page.value), page.unreadable
         while page.next:
             page = decoder.page(await self.graph.get(page.next))
             rows += page.value
-        return rows
+            unreadable += page.unreadable
+        return rows, unreadable
 
     async def licences(self) -> None:
         """The subscribed SKUs."""

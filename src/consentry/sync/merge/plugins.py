@@ -66,7 +66,7 @@ SELECT %(c)s, %(run)s, %(now)s, %(kind)s, id, name FROM made
 _COUNTED = """
 LEFT JOIN {s}.grant_people u ON u.client_id = n.service_principal_id
 LEFT JOIN (
-  SELECT g.client_id, bool_or(g.everybody) AS all_users, count(DISTINCT (g.resource_id, v)) AS number
+  SELECT g.client_id, bool_or(g.everybody) AS all_users, count(DISTINCT (g.resource_id, v)) FILTER (WHERE v IS NOT NULL) AS number
   FROM {s}.grant_summary g JOIN {s}.scope_set s ON s.id = g.scope_set_id LEFT JOIN LATERAL unnest(s.values) v ON true GROUP BY 1
 ) d ON d.client_id = n.service_principal_id
 """
