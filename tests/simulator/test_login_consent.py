@@ -43,7 +43,13 @@ def test_person_picks_an_account_enters_the_password_and_accepts(browser: Browse
     browser.send(answer="accept")
     assert browser.left_for
     assert browser.left_for.startswith(RETURN)
-    roles = ("Directory.Read.All", "AuditLog.Read.All", "Policy.Read.All", "ConsentRequest.Read.All")
+    roles = (
+        "Directory.Read.All",
+        "AuditLog.Read.All",
+        "Policy.Read.All",
+        "ConsentRequest.Read.All",
+        "CrossTenantInformation.ReadBasic.All",
+    )
     scope = " ".join(f"https://graph.microsoft.com/{role}" for role in roles)
     assert browser.answer == {"admin_consent": "True", "tenant": cloud.info["tenant_id"], "scope": scope, "state": "state-1"}
 
@@ -81,7 +87,13 @@ def test_second_consent_tells_new_permissions_from_held_ones(browser: Browser) -
     browser.consent()
     assert "Nothing new is asked for" in browser.page
     assert "This app would like to" not in browser.page
-    roles = ["Directory.Read.All", "AuditLog.Read.All", "Policy.Read.All", "ConsentRequest.Read.All"]
+    roles = [
+        "Directory.Read.All",
+        "AuditLog.Read.All",
+        "Policy.Read.All",
+        "ConsentRequest.Read.All",
+        "CrossTenantInformation.ReadBasic.All",
+    ]
     try:
         browser.cloud.order("registration", registration="reader", roles=[*roles, "User.Read.All"])
         page = browser.consent().page

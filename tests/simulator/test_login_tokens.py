@@ -137,7 +137,7 @@ def test_removed_disabled_and_narrowed_apps_behave_as_the_directory_says() -> No
         cloud.order("directory", method="update_app", arguments={"service_principal_id": principal, "accountEnabled": True})
         (assignment, *_) = graph(cloud, f"servicePrincipals/{principal}/appRoleAssignments", held).json()["value"]
         cloud.order("directory", method="unassign", arguments={"assignment_id": assignment["id"]})
-        assert len(claims(cloud.token())["roles"]) == 3
+        assert len(claims(cloud.token())["roles"]) == 4
         cloud.order("consent/revoke", registration="reader")
         assert cloud.token().json()["error_codes"] == [700016]
         refused = graph(cloud, "servicePrincipals", held)

@@ -14,7 +14,7 @@ from consentry.connect.models import Capability, CapabilityState, Status
 from consentry.core.errors import ConsentryError
 from consentry.inventory import models
 from consentry.inventory import queries as inventory_queries
-from consentry.inventory.models import Change, ConsentEvent, LastUsedState, Plugin
+from consentry.inventory.models import Change, ConsentEvent, LastUsedState, Plugin, PublisherTenant
 from consentry.simulator.directory import Directory
 from consentry.sync import services
 from consentry.sync.models import CollectionProgress, TouchedPlugin
@@ -22,6 +22,10 @@ from consentry.sync.models import CollectionProgress, TouchedPlugin
 
 def biggest_resource(directory: Directory) -> dict[str, Any]:
     return next(row for row in directory.service_principals.values() if len(row["appRoles"]) > 3)
+
+
+def capability(world: Any, name: str) -> str:
+    return Capability.objects.get(connector_id=world.connector_id, name=name).state
 
 
 def test_first_sync_equals_the_tenant(world: Any) -> None:
@@ -338,6 +342,39 @@ def test_without_the_permission_for_consent_requests_nothing_is_lacking(world: A
     assert world.sync()["incomplete"] == []
     assert Capability.objects.get(connector_id=world.connector_id, name="consent_requests").state == CapabilityState.MISSING
     assert inventory_queries.consent_requests(world.integration.connector.account_id) == before
+
+
+def test_publishers_tenants_are_named_once_and_only_where_that_is_allowed(world: Any) -> None:
+    world.sync()
+    named = dict(PublisherTenant.objects.values_list("tenant_id", "name"))
+    foreign = world.live(Plugin).filter(origin="third_party")
+    assert set(named) == set(foreign.values_list("owner_tenant_id", flat=True))
+    told = next(row for row in world.directory.service_principals.values() if row["id"] == str(foreign[0].service_principal_id))
+    assert named[foreign[0].owner_tenant_id] == (told.get("publisherName") or told["displayName"])
+
+    def denied(request: web.Request, response: web.StreamResponse) -> web.StreamResponse | None:
+        if not request.path.endswith("/$batch") or b"defaultDomainName" not in response.body:  # type: ignore[attr-defined]
+            return None
+        body = json.loads(response.body)  # type: ignore[attr-defined]
+        for item in body["responses"]:
+            if "defaultDomainName" in item["body"]:
+                item |= {"status": 403, "body": {"error": {"code": "Authorization_RequestDenied", "message": "x"}}}
+        return web.json_response(body)
+
+    world.weather.rules.append(denied)
+    assert world.sync()["incomplete"] == []
+    assert capability(world, "publisher_tenants") == CapabilityState.GRANTED  # nothing was asked for
+    PublisherTenant.objects.all().delete()
+    assert world.sync()["incomplete"] == []
+    assert capability(world, "publisher_tenants") == CapabilityState.MISSING
+    assert not PublisherTenant.objects.exists()
+
+
+def test_keys_say_when_they_were_last_used(world: Any) -> None:
+    world.sync()
+    used = {row["keyId"] for row in world.directory.credential_activities}
+    assert set(world.live(models.Credential).filter(last_used__isnull=False).values_list("key_id", flat=True)) == used
+    assert world.live(models.Credential).filter(last_used__isnull=True).exclude(kind="federated").exists()
 
 
 def test_what_a_first_sync_counts_is_what_the_tenant_holds(world: Any) -> None:

@@ -45,6 +45,12 @@ class Credential(Schema):
     kind: str
     key_id: str
     ends_at: str | None
+    last_used: str | None
+
+
+class PublisherTenant(Schema):
+    name: str
+    domain: str
 
 
 class OwnerOut(Schema):
@@ -97,6 +103,7 @@ class Plugin(Schema):
     publisher: str | None
     verified_publisher: bool | None
     owner_tenant_id: str | None
+    publisher_tenant: PublisherTenant | None
     origin: Literal["third_party", "own", "microsoft", "managed_identity", "agent_identity", "unknown"]
     enabled: bool | None
     created_at: str | None

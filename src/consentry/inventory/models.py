@@ -280,6 +280,15 @@ class Owner(models.Model):
         ]
 
 
+class PublisherTenant(models.Model):
+    """What a tenant that publishes apps calls itself: Microsoft's public word, the same for every connector. Empty when it is gone."""
+
+    tenant_id = models.UUIDField(primary_key=True)
+    name = models.TextField(blank=True)
+    domain = models.TextField(blank=True)
+    read_at = models.DateTimeField()
+
+
 class Credential(models.Model):
     """A secret or certificate on a service principal or its application object. Never its value."""
 
@@ -292,6 +301,7 @@ class Credential(models.Model):
     usage = models.TextField(null=True)  # Verify | Sign
     starts_at = models.DateTimeField(null=True)
     ends_at = models.DateTimeField(null=True)
+    last_used = models.DateTimeField(null=True)  # where Microsoft's report tells
     first_seen = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
 

@@ -13,7 +13,8 @@ from django.db import connection, transaction
 _CHUNK = 500
 _JSONB = 3802  # PostgreSQL's type id; Django leaves such columns as text in raw cursors
 _PLUGINS = """
-SELECT p.id, c.name AS connector, p.service_principal_id, p.app_id, p.name, p.publisher, p.verified_publisher, p.owner_tenant_id, p.origin, p.enabled,
+SELECT p.id, c.name AS connector, p.service_principal_id, p.app_id, p.name, p.publisher, p.verified_publisher, p.owner_tenant_id,
+  (SELECT jsonb_build_object('name', t.name, 'domain', t.domain) FROM inventory_publishertenant t WHERE t.tenant_id = p.owner_tenant_id AND t.name <> '') AS publisher_tenant, p.origin, p.enabled,
   p.created_at, p.first_seen, p.consented_at, p.last_used, p.last_used_state, p.connected_to, p.users, p.all_users, p.reply_urls,
   p.risk_score, p.risk_level, p.risk, p.decision, c.status AS connector_status,
   coalesce((SELECT jsonb_agg(jsonb_build_object('resource', resource, 'value', value, 'consent', consent, 'users', users) ORDER BY resource, value, consent) FROM (
@@ -39,8 +40,9 @@ SELECT p.id, c.name AS connector, p.service_principal_id, p.app_id, p.name, p.pu
      WHERE a.connector_id = p.connector_id AND a.service_principal_id = p.service_principal_id AND a.removed_at IS NULL AND a.kind = 'user') AS assigned_users,
   (SELECT count(DISTINCT a.principal_id) FROM inventory_assignee a
      WHERE a.connector_id = p.connector_id AND a.service_principal_id = p.service_principal_id AND a.removed_at IS NULL AND a.kind = 'group') AS assigned_groups,
-  coalesce((SELECT jsonb_agg(jsonb_build_object('kind', k.kind, 'key_id', k.key_id, 'ends_at', k.ends_at) ORDER BY k.key_id) FROM (
-     SELECT DISTINCT ON (key_id) kind, key_id, to_char(ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS ends_at FROM inventory_credential k
+  coalesce((SELECT jsonb_agg(jsonb_build_object('kind', k.kind, 'key_id', k.key_id, 'ends_at', k.ends_at, 'last_used', k.last_used) ORDER BY k.key_id) FROM (
+     SELECT DISTINCT ON (key_id) kind, key_id, to_char(ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS ends_at,
+       to_char(last_used AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS last_used FROM inventory_credential k
      WHERE k.connector_id = p.connector_id AND k.service_principal_id = p.service_principal_id AND k.removed_at IS NULL ORDER BY key_id) k), '[]') AS credentials,
   coalesce((SELECT jsonb_agg(DISTINCT jsonb_build_object('id', o.owner_id, 'name', n.name, 'user_principal_name', n.user_principal_name, 'kind', n.kind))
      FROM inventory_owner o LEFT JOIN inventory_principal n ON n.connector_id = o.connector_id AND n.object_id = o.owner_id

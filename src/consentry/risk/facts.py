@@ -84,6 +84,7 @@ class Facts:
     origin: str = "unknown"
     publisher: str | None = None
     publisher_verified: bool | None = None
+    publisher_tenant: str = ""  # what Microsoft says that the owner tenant is called
     enabled: bool | None = None
     permissions: tuple[Held, ...] = ()
     users: int = 0

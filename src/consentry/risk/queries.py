@@ -85,6 +85,11 @@ WHERE h.connector_id = %(c)s AND h.kind IN ('publisher_changed', 'plugin_woke_up
   AND (%(only)s::uuid[] IS NULL OR p.service_principal_id = ANY(%(only)s))
 ORDER BY p.service_principal_id, h.kind, h.id DESC
 """
+_TENANTS = """
+SELECT p.service_principal_id, CASE WHEN t.domain IN ('', t.name) THEN t.name ELSE concat(t.name, ' (', t.domain, ')') END
+FROM inventory_plugin p JOIN inventory_publishertenant t ON t.tenant_id = p.owner_tenant_id AND t.name <> ''
+WHERE p.connector_id = %(c)s AND p.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR p.service_principal_id = ANY(%(only)s))
+"""
 _FIELDS = (
     "id", "service_principal_id", "app_id", "name", "origin", "publisher", "verified_publisher", "enabled", "users", "all_users", "reply_urls",
     "created_at", "consented_at", "last_used", "last_used_state", "disabled_by_microsoft", "facts", "assignment_required", "sign_in_audience",
@@ -114,6 +119,7 @@ def facts(connector: Connector, only: list[UUID] | None = None) -> Iterator[tupl
     powerful = dict(_rows(_POWERFUL, {**parameters, "holders": list(holders)}, lambda row: (row[0], tuple(row[1])))) if holders else {}
     bursts = dict(_rows(_BURSTS, parameters, lambda row: (row[0], Burst(row[1], row[2]))))
     history = dict(_rows(_HISTORY, parameters, lambda row: ((row[0], row[1]), (row[2], row[3]))))
+    tenants = dict(_rows(_TENANTS, parameters, lambda row: (row[0], row[1])))
     approved = _approved(connector)
     refuses = refuser(single.get("authorization_policy"))
     rogues = frozenset(str(app_id) for app_id in RogueApp.objects.filter(account=connector.account_id).values_list("app_id", flat=True))
@@ -135,6 +141,7 @@ def facts(connector: Connector, only: list[UUID] | None = None) -> Iterator[tupl
                 origin=plugin.origin,
                 publisher=plugin.publisher,
                 publisher_verified=plugin.verified_publisher,
+                publisher_tenant=tenants.get(object_id, ""),
                 enabled=plugin.enabled,
                 permissions=permissions,
                 users=plugin.users,

@@ -435,7 +435,12 @@ def _risky(directory: Directory, query: Query, _: re.Match[str]) -> Row:
 
 @_route(r"tenantRelationships/findTenantInformationByTenantId\(tenantId='(?P<id>[^']+)'\)", "CrossTenantInformation.ReadBasic.All")
 def _tenant_information(directory: Directory, query: Query, match: re.Match[str]) -> Row:
-    return {"tenantId": match["id"], "displayName": "Publisher", "defaultDomainName": "publisher.example", "federationBrandName": None}
+    owned = next((row for row in directory.service_principals.values() if row["appOwnerOrganizationId"] == match["id"]), None)
+    if owned is None:
+        raise GraphError(404, "Request_ResourceNotFound", f"Tenant {match['id']} could not be found.")
+    name = owned.get("publisherName") or owned["displayName"]
+    domain = "".join(re.findall(r"[a-z0-9]+", name.lower())) or "tenant"
+    return {"tenantId": match["id"], "displayName": name, "defaultDomainName": f"{domain}.onmicrosoft.example", "federationBrandName": None}
 
 
 @_route(r"directory/deletedItems/microsoft\.graph\.(servicePrincipal|application)", *_APPS)

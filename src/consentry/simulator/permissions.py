@@ -5,6 +5,8 @@ Source of values and ids: microsoftgraph/microsoft-graph-devx-content, permissio
 
 from __future__ import annotations
 
+MICROSOFT_TENANT = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"  # owns most of Microsoft's own apps
+
 # value, id
 GRAPH_APP_ROLES = (
     ("AuditLog.Read.All", "b0afded3-3588-46d8-8b3d-9842eff778da"),

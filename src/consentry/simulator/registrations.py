@@ -16,7 +16,13 @@ DEFAULT_REDIRECT = "http://localhost:8000/connect/microsoft/return"
 PUBLISHER = "consentry.example"
 ROLES = {
     "tenant": ["Organization.Read.All"],
-    "reader": ["Directory.Read.All", "AuditLog.Read.All", "Policy.Read.All", "ConsentRequest.Read.All"],
+    "reader": [
+        "Directory.Read.All",
+        "AuditLog.Read.All",
+        "Policy.Read.All",
+        "ConsentRequest.Read.All",
+        "CrossTenantInformation.ReadBasic.All",
+    ],
     "responder": ["DelegatedPermissionGrant.ReadWrite.All", "AppRoleAssignment.ReadWrite.All", "Application.ReadWrite.All"],
 }
 _SECRET_SECONDS = 365 * 24 * 3600

@@ -8,12 +8,18 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from consentry.simulator import audit, names, policies, stories
+from consentry.simulator import activities, audit, names, policies, stories
 from consentry.simulator.directory import NO_ROLE, Directory, Grant, Row, User, stamp
-from consentry.simulator.permissions import GRAPH_APP_ROLES, GRAPH_SCOPES, MICROSOFT_CLIENTS, OTHER_RESOURCES, phrase
+from consentry.simulator.permissions import (
+    GRAPH_APP_ROLES,
+    GRAPH_SCOPES,
+    MICROSOFT_CLIENTS,
+    MICROSOFT_TENANT,
+    OTHER_RESOURCES,
+    phrase,
+)
 from consentry.simulator.state import GRAPH_APP_ID, Person, Tenant
 
-MICROSOFT_TENANT = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
 PASSWORD = "Consentry-demo-1"
 
 _SIGN_IN = ("openid", "profile", "User.Read")
@@ -98,8 +104,9 @@ class _Builder:
         made = stories.add_stories(self, others) if plugins >= 40 and not healthy else 0
         self.add_grants(others, grants - made)
         self.add_assignments(others, assignments)
-        self.add_activities()
+        activities.of_apps(self)
         self.add_audits()
+        activities.of_credentials(self)
         return Tenant(self.tenant_id, name, [self.domain, f"{name.lower()}.onmicrosoft.example"], people, directory)
 
     def add_users(self, count: int) -> list[Person]:
@@ -474,26 +481,6 @@ class _Builder:
         )
         self.directory.grants[grant.id] = grant
         return grant
-
-    def add_activities(self) -> None:
-        for number, row in enumerate(self.directory.service_principals.values()):
-            if row["appOwnerOrganizationId"] == MICROSOFT_TENANT or number % 7 == 3:
-                continue  # no record at all
-            when = self.days_ago(0, 5) if number % 5 else self.days_ago(100, 400)
-            seen = when.strftime("%Y-%m-%dT%H:%M:%S") + ("-8:00" if number % 11 == 0 else "Z")
-            never = {"lastSignInDateTime": None, "lastSignInRequestId": None}
-            last = {"lastSignInDateTime": seen, "lastSignInRequestId": self.new_id()}
-            self.directory.activities.append(
-                {
-                    "id": self.new_id(),
-                    "appId": row["appId"],
-                    "delegatedClientSignInActivity": last,
-                    "delegatedResourceSignInActivity": never,
-                    "applicationAuthenticationClientSignInActivity": never,
-                    "applicationAuthenticationResourceSignInActivity": never,
-                    "lastSignInActivity": last,
-                }
-            )
 
     def add_audits(self) -> None:
         events = []

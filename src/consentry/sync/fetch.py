@@ -19,7 +19,7 @@ from consentry.connect.models import CapabilityState
 from consentry.connect.provider import Registration
 from consentry.core.dsn import connection_string
 from consentry.core.errors import ConsentryError
-from consentry.providers.entra.clouds import cloud
+from consentry.providers.entra.clouds import MICROSOFT_TENANTS, cloud
 from consentry.providers.entra.deltas import LINKS, DeltaReader, links_from_now
 from consentry.providers.entra.errors import (
     Forbidden,
@@ -57,21 +57,31 @@ COLLECTIONS = {
     "risky_service_principals": "risky",
     "audit_events": "event",
     "sign_in_activity": "activity",
+    "credential_activity": "credential_activity",
+    "publisher_tenants": "publisher_tenant",
 }
 # what a delta run reads; reports and licences wait for the next full one
-DELTA_COLLECTIONS = {
-    name: table for name, table in COLLECTIONS.items() if name not in {"licences", "risky_service_principals", "sign_in_activity"}
-}
+_ONLY_IN_FULL = {"licences", "risky_service_principals", "sign_in_activity", "credential_activity"}
+DELTA_COLLECTIONS = {name: table for name, table in COLLECTIONS.items() if name not in _ONLY_IN_FULL}
 _LINKS = ("service_principals", "links")
 # What some clouds do not offer, or what needs a permission and a licence that few give: a capability, not a gap
-OPTIONAL = {"consent_requests", "risky_service_principals", "assigned_people", "federated_credentials", "inherited_permissions"}
+OPTIONAL = {
+    "consent_requests",
+    "risky_service_principals",
+    "assigned_people",
+    "federated_credentials",
+    "inherited_permissions",
+    "credential_activity",
+    "publisher_tenants",
+}
 # Collections that a gap is told of under the name of a larger one, which people script against
 PART_OF = {
     "assigned_people": "app_role_assignments",
     "inherited_permissions": "app_role_assignments",
     "federated_credentials": "applications",
+    "credential_activity": "sign_in_activity",
 }
-SLOW = ("audit_events", "sign_in_activity")  # five requests per ten seconds: never in the inventory's way
+SLOW = ("audit_events", "sign_in_activity", "credential_activity")  # five requests per ten seconds: never in the inventory's way
 _LISTS = ("service_principals", "applications")
 _AT_ONCE = (
     "delegated_grants",
@@ -101,6 +111,18 @@ WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND EXISTS (SELECT 1 FROM 
     OR EXISTS (SELECT 1 FROM inventory_inheritedpermission i JOIN blueprints b ON b.id = i.source_id
                WHERE i.connector_id = %(c)s AND i.service_principal_id = a.service_principal_id AND i.removed_at IS NULL))
 """
+# Owner tenants without a name that was read lately: first of apps that nobody verified, then of the riskiest
+_NAMELESS = """
+SELECT t.id FROM (
+  SELECT owner_tenant AS id, CASE WHEN verified THEN 0 ELSE 20 END AS weight FROM {s}.service_principal
+  UNION ALL SELECT owner_tenant_id, risk_score FROM inventory_plugin WHERE connector_id = %(c)s AND removed_at IS NULL) t
+WHERE t.id IS NOT NULL AND t.id <> ALL(%(known)s::uuid[])
+  AND NOT EXISTS (SELECT 1 FROM inventory_publishertenant k WHERE k.tenant_id = t.id AND k.read_at > now() - interval '90 days')
+  AND (NOT %(granted)s OR EXISTS (SELECT 1 FROM connect_capability WHERE connector_id = %(c)s AND name = 'publisher_tenants' AND state = 'granted'))
+GROUP BY 1 ORDER BY max(t.weight) DESC, 1 LIMIT %(most)s
+"""
+# A name never changes what a plugin may do: few requests in each run, until all are known
+_NAMES_IN_FULL, _NAMES_IN_DELTA = 200, 20
 _BEAT_SECONDS = 2.0
 _SLOW_GRACE_SECONDS = 0.1
 _FATAL = (NotYet, Reauthorise)
@@ -198,6 +220,7 @@ class _Fetch:
         await self._begin_links()
         async with asyncio.TaskGroup() as group:
             slow = [group.create_task(self._read(name, work[name])) for name in SLOW]
+            slow.append(group.create_task(self._publishers(_NAMES_IN_FULL, granted=False)))
             lists = [group.create_task(self._list(name, work[name])) for name in _LISTS]
             await asyncio.gather(*lists, *(group.create_task(self._read(name, work[name])) for name in _AT_ONCE))
             await asyncio.gather(*(self._read(name, work[name]) for name in ("permissions", "principals")))
@@ -241,8 +264,22 @@ class _Fetch:
         heirs = await self._heirs()
         await self._read("inherited_permissions", lambda: delta.inherited_permissions(self.reader, heirs))
         await asyncio.gather(self._read("permissions", self.reader.permissions), self._read("principals", self.reader.principals))
+        await self._publishers(_NAMES_IN_DELTA, granted=True)
         self.result.links = delta.next_links
         self.result.slow = True
+
+    async def _publishers(self, most: int, *, granted: bool) -> None:
+        """Read the names of at most so many publishers' tenants; ``granted``: only where that is known to be allowed."""
+        name = "publisher_tenants"
+        if not self.order.links and await self.reader.list_of("service_principal") is None:
+            return
+        statement = sql.SQL(_NAMELESS).format(s=sql.Identifier(staging.schema_of(self.order.run_id)))
+        values = {"c": self.order.connector_id, "known": [*MICROSOFT_TENANTS, self.order.tenant], "most": most, "granted": granted}
+        async with self.writer.turn:
+            found = await self.connection.execute(statement, values)
+            ids = [str(row[0]) for row in await found.fetchall()]
+        if ids:
+            await self._read(name, lambda: self.reader.publisher_tenants(ids))
 
     async def _news(self) -> set[str]:
         """The objects that audit events are about which no earlier run has read."""

@@ -43,6 +43,8 @@ TABLES: dict[str, str] = {
     "permission": "resource_id uuid, resource_app_id uuid, resource_name text, kind text, permission_id uuid, value text, title text, description text, admin_only boolean",
     "principal": "object_id uuid, kind text, name text, user_principal_name text, mail text, user_type text, department text, job_title text, enabled boolean",
     "activity": "app_id uuid, last_used timestamptz",
+    "credential_activity": "app_id uuid, key_id text, last_used timestamptz",
+    "publisher_tenant": "tenant_id uuid, name text, domain text",
     "event": (
         "event_id text, at timestamptz, activity text, service_principal_id uuid, resource_id uuid, principal_id uuid, initiated_by text,"
         " initiated_by_id uuid, admin_consent boolean, scope text, facts jsonb"

@@ -78,7 +78,7 @@ class Writer:
         self.collections = {name: Progress(name, table) for name, table in tables.items()}
         self._connection = connection
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(_WAITING_PAGES)
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()  # the connection is one: who uses it beside the writer holds this
 
     async def open(self, *, afresh: bool = False) -> None:
         """Make the staging tables, or take up an earlier attempt where its rows are all there, unless it is to begin ``afresh``."""
@@ -102,7 +102,7 @@ class Writer:
 
     async def intact(self) -> bool:
         """True when every staging table holds exactly what was saved with the cursors; one that is a partition by now does."""
-        async with self._turn:
+        async with self.turn:
             for table in staging.TABLES:
                 wanted = sum(progress.staged.get(table, 0) for progress in self.collections.values())
                 there = await self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{self.schema}.{table}"])
@@ -155,7 +155,7 @@ class Writer:
         """The next ids of a named set, in order, as it is when its first ids are asked for."""
         if after is None:
             await self.flush()
-        async with self._turn:
+        async with self.turn:
             return await staging.next_ids(self._connection, self.schema, source, after, limit)
 
     async def flush(self) -> None:
@@ -168,7 +168,7 @@ class Writer:
             items = [await self._queue.get()]
             while not self._queue.empty() and len(items) < _STORED_AT_ONCE:
                 items.append(self._queue.get_nowait())
-            async with self._turn, self._connection.transaction():
+            async with self.turn, self._connection.transaction():
                 await self._store(items)
             for _ in items:
                 self._queue.task_done()

@@ -26,6 +26,8 @@ COLLECTIONS: dict[str, str] = {
     "policies": "Consent policies",
     "licences": "Licences",
     "consent_requests": "Consent requests",
+    "publisher_tenants": "Publishers' tenants",
+    "credential_activity": "Last use of keys",
 }
 COUNTS: dict[str, str] = {
     "plugins": "Plugins",

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from consentry.core.clock import now
 from consentry.core.hostile import mixed_letters, visible_text
 from consentry.inventory import queries
-from consentry.inventory.models import Credential, Decision, DecisionState, Plugin, RiskLevel
+from consentry.inventory.models import Credential, Decision, DecisionState, Plugin, PublisherTenant, RiskLevel
 from consentry.risk import queries as risk
 from consentry.risk.catalogue import judge
 from consentry.risk.facts import Held
@@ -58,6 +58,7 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         "owners": queries.plugin_owners(found),
         "assignees": assignees[:SHOWN_PEOPLE],
         "assignee_count": len(assignees),
+        "publisher_tenant": _publisher_tenant(found),
         "credentials": Credential.objects.filter(**same, removed_at__isnull=True).order_by("ends_at"),
         "history": change_rows(queries.changes(request.user.account_id, plugin=found)[:50]),
         "decided": Decision.objects.filter(account=request.user.account, app_id=found.app_id or found.pk).order_by("-at")[:20],
@@ -105,6 +106,11 @@ def _lowered(found: Plugin) -> dict[tuple[str, str, str], dict[str, Any]]:
                 "lower": result.score < found.risk_score,
             }
     return made
+
+
+def _publisher_tenant(found: Plugin) -> PublisherTenant | None:
+    owner = found.owner_tenant_id
+    return PublisherTenant.objects.filter(tenant_id=owner).exclude(name="").first() if owner else None
 
 
 def _consent(row: dict[str, Any], refuses: Callable[[str], bool]) -> str:

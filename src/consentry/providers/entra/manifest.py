@@ -37,6 +37,7 @@ MANIFEST: dict[str, Purpose] = {
             Needed("AuditLog.Read.All", "When and by whom consent was given, and when an app was last used."),
             Needed("Policy.Read.All", "What the tenant lets people consent to."),
             Needed("ConsentRequest.Read.All", "Which apps people wait for an administrator's answer about.", optional=True),
+            Needed("CrossTenantInformation.ReadBasic.All", "What the tenants that publish apps call themselves.", optional=True),
             Needed(
                 "IdentityRiskyServicePrincipal.Read.All", "What Microsoft itself holds to be risky. Needs its own licence.", optional=True
             ),

@@ -18,7 +18,7 @@ from consentry.connect.provider import CapabilityResult, ConsentAnswer, Registra
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.providers.entra import licences
-from consentry.providers.entra.clouds import cloud
+from consentry.providers.entra.clouds import MICROSOFT_TENANTS, cloud
 from consentry.providers.entra.errors import Forbidden, MicrosoftError, NotYet, Reauthorise, Transient, Unlicensed, consent_error
 from consentry.providers.entra.graph import GraphClient
 from consentry.providers.entra.tokens import Tokens
@@ -35,6 +35,7 @@ PROBES = {
     "policies": "/v1.0/policies/authorizationPolicy",
     "audit_events": "/v1.0/auditLogs/directoryAudits?$top=1",
     "sign_in_activity": "/beta/reports/servicePrincipalSignInActivities?$top=1",
+    "publisher_tenants": f"/v1.0/tenantRelationships/findTenantInformationByTenantId(tenantId='{MICROSOFT_TENANTS[0]}')",
     "consent_requests": "/v1.0/identityGovernance/appConsent/appConsentRequests?$top=1",
     "risky_service_principals": "/v1.0/identityProtection/riskyServicePrincipals?$top=1",
 }

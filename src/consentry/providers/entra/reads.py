@@ -198,6 +198,16 @@ class Reader(Surroundings):
         paths = ["/beta/reports/servicePrincipalSignInActivities?$top=999"]
         await self.sweep("sign_in_activity", "list", paths, structs.Activity, rows, (("activity", None),), slow=True)
 
+    async def credential_activity(self) -> None:
+        """When each secret and certificate was last used (beta, global cloud)."""
+
+        def rows(found: list[structs.CredentialActivity]) -> Rows:
+            return {"credential_activity": [made for row in found if (made := shape.credential_activity(row))]}
+
+        paths = ["/beta/reports/appCredentialSignInActivities?$top=999"]
+        drop = (("credential_activity", None),)
+        await self.sweep("credential_activity", "list", paths, structs.CredentialActivity, rows, drop, slow=True)
+
     async def audit_events(self, since: datetime) -> None:
         """Consent, credential, owner and role events since a moment, as far as Microsoft still knows them."""
 

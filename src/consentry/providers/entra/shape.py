@@ -258,6 +258,18 @@ def activity(row: structs.Activity) -> Row | None:
     return (app_id, max(dates).isoformat() if dates else None)
 
 
+def credential_activity(row: structs.CredentialActivity) -> Row | None:
+    """A row of ``credential_activity``: when a secret or certificate of an app was last used; None where that is not said."""
+    app_id = guid(row.appId)
+    used = stamp(row.signInActivity.lastSignInDateTime) if row.signInActivity else None
+    return (app_id, row.keyId, used) if app_id and row.keyId and used else None
+
+
+def publisher_tenant(tenant_id: str, row: structs.TenantInformation) -> Row:
+    """A row of ``publisher_tenant``."""
+    return (tenant_id, row.displayName or "", row.defaultDomainName or "")
+
+
 def risky(row: structs.RiskyServicePrincipal) -> Row:
     """A row of ``risky``."""
     return (row.id, row.riskLevel, row.riskState, row.riskDetail, stamp(row.riskLastUpdatedDateTime))

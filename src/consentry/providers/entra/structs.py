@@ -169,6 +169,17 @@ class Activity(_Read):
     applicationAuthenticationClientSignInActivity: SignIn | None = None
 
 
+class CredentialActivity(_Read):
+    appId: str | None = None
+    keyId: str | None = None
+    signInActivity: SignIn | None = None
+
+
+class TenantInformation(_Read):
+    displayName: str | None = None
+    defaultDomainName: str | None = None
+
+
 class RiskyServicePrincipal(_Read):
     id: str
     riskLevel: str | None = None

@@ -7,10 +7,10 @@ from typing import Any
 
 from consentry.providers.entra import shape, structs
 from consentry.providers.entra.clouds import MICROSOFT_TENANTS
-from consentry.providers.entra.errors import NotFound, Unavailable
+from consentry.providers.entra.errors import NotFound, Transient, Unavailable
 from consentry.providers.entra.graph import BATCH_SIZE
 from consentry.providers.entra.pages import Decoder
-from consentry.providers.entra.sweeps import WINDOW, Rows, Sweeper, sound, whole
+from consentry.providers.entra.sweeps import WINDOW, Page, Rows, Sweeper, chunks, sound, whole
 
 ASSIGNED_TO = "/servicePrincipals/{}/appRoleAssignedTo?$top=999"
 FEDERATED = "/applications/{}/federatedIdentityCredentials?$top=999"
@@ -57,6 +57,24 @@ class Surroundings(Sweeper):
 
         source = await self.one_by_one("application") if one_by_one else f"follow_up:{name}"
         await self.follow_up(name, "rest", source, FEDERATED, structs.FederatedCredential, more)
+
+    async def publisher_tenants(self, ids: list[str]) -> None:
+        """What these tenants call themselves (needs a permission of its own), in one request after the other. One that is gone has no name.
+
+        A passing fault is no gap: this run stops there, and a later one asks for the names that are still unknown.
+        """
+        decoder = Decoder(structs.TenantInformation)
+        made: list[shape.Row] = []
+        for chunk in chunks(ids, BATCH_SIZE):
+            answers = await self.graph.batch(f"/tenantRelationships/findTenantInformationByTenantId(tenantId='{one}')" for one in chunk)
+            for one, answer in zip(chunk, answers, strict=True):
+                if isinstance(answer, NotFound):
+                    made.append((one, "", ""))
+                elif not isinstance(answer, Transient):
+                    made.append(shape.publisher_tenant(one, decoder.single(sound(answer))))
+            if any(isinstance(answer, Transient) for answer in answers):
+                break
+        await self.store.keep(Page("publisher_tenants", "list", {"publisher_tenant": made}, {"done": True}))
 
     async def inherited_permissions(self) -> None:
         """What agent identities may do because their blueprint's principal may."""

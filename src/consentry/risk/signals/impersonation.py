@@ -37,7 +37,8 @@ def observe(facts: Facts) -> Observation | None:
     plain = _plain(facts.name)
     # an app without a known owner may be one of Microsoft's own built-ins
     if facts.origin == "third_party" and not facts.vouched and _CLAIMS.match(plain) and not _HONEST.search(plain):
-        return Observation(7.0, f"The name {facts.name} claims to be Microsoft's, but the app is not, and no publisher is verified.")
+        whose = f" It belongs to {facts.publisher_tenant}." if facts.publisher_tenant else ""
+        return Observation(7.0, f"The name {facts.name} claims to be Microsoft's, but the app is not, and no publisher is verified.{whose}")
     if not facts.vouched and any(word in _words(plain) for word in own):
         return Observation(
             2.5, f"The name {facts.name} contains your organisation's name, and the app is somebody else's.", strength="medium"

@@ -11,7 +11,8 @@ def observe(facts: Facts) -> Observation | Unknown | None:
         return None
     if facts.publisher_verified is None:
         return Unknown("whether its publisher is verified")
-    return Observation(0.5, f"Nobody has verified the publisher{f' {facts.publisher}' if facts.publisher else ''}.")
+    told = f" Its tenant is called {facts.publisher_tenant}." if facts.publisher_tenant else ""
+    return Observation(0.5, f"Nobody has verified the publisher{f' {facts.publisher}' if facts.publisher else ''}.{told}")
 
 
 SIGNAL = Signal(

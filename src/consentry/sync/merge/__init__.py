@@ -38,6 +38,7 @@ def merge(task: Task) -> dict[str, int]:
         people.merge_credentials(context)
         usage.merge_facts(context)
         usage.merge_last_used(context)
+        usage.merge_publishers(context)
         if "audit_events" in task.complete:
             events.merge(context)
         counted = context.first and {"delegated_grant", "app_role_assignment"} <= context.attached

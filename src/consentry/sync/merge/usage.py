@@ -1,4 +1,4 @@
-"""The tenant's single objects, and when apps were last used."""
+"""The tenant's single objects, when apps and their keys were last used, and who the publishers are."""
 
 from __future__ import annotations
 
@@ -58,6 +58,23 @@ SELECT %(c)s, %(run)s, %(now)s, 'consent_requested', NULL, coalesce(nullif(one -
 FROM {s}.fact n CROSS JOIN jsonb_array_elements(n.value) one JOIN inventory_tenantfact f ON f.connector_id = %(c)s AND f.name = n.name
 WHERE n.name = 'consent_requests' AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(f.value) was WHERE was ->> 'app_id' = one ->> 'app_id')
 """
+_KEYS_LAST_USED = """
+WITH report AS (SELECT app_id, key_id, max(last_used) AS last_used FROM {s}.credential_activity GROUP BY 1, 2),
+written AS (
+  UPDATE inventory_credential k SET last_used = r.last_used
+  FROM report r JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.app_id = r.app_id
+  WHERE k.connector_id = %(c)s AND k.service_principal_id = p.service_principal_id AND lower(k.key_id) = lower(r.key_id)
+    AND (k.last_used IS NULL OR k.last_used < r.last_used) RETURNING k.service_principal_id)
+INSERT INTO touched SELECT service_principal_id FROM written
+"""
+_PUBLISHERS = """
+WITH written AS (
+  INSERT INTO inventory_publishertenant (tenant_id, name, domain, read_at)
+  SELECT DISTINCT ON (tenant_id) tenant_id, name, domain, %(now)s FROM {s}.publisher_tenant ORDER BY tenant_id
+  ON CONFLICT (tenant_id) DO UPDATE SET name = excluded.name, domain = excluded.domain, read_at = excluded.read_at RETURNING tenant_id)
+INSERT INTO touched SELECT p.service_principal_id FROM inventory_plugin p JOIN written w ON w.tenant_id = p.owner_tenant_id
+WHERE p.connector_id = %(c)s AND p.removed_at IS NULL
+"""
 _UNLICENSED = """
 UPDATE inventory_plugin SET last_used_state = 'unlicensed' WHERE connector_id = %(c)s AND last_used IS NULL AND last_used_state <> 'unlicensed'
 """
@@ -74,9 +91,17 @@ def merge_facts(context: Context) -> None:
 
 
 def merge_last_used(context: Context) -> None:
-    """The sign-in report, or the word that the tenant has no licence for it."""
+    """The sign-in reports, or the word that the tenant has no licence for them."""
+    if "credential_activity" in context.complete:
+        context.do(_KEYS_LAST_USED)
     if "sign_in_activity" in context.complete:
         context.do(_WOKE_UP)
         context.do(_LAST_USED)
     elif "sign_in_activity" in context.unlicensed:
         context.do(_UNLICENSED)
+
+
+def merge_publishers(context: Context) -> None:
+    """What publishers' tenants call themselves."""
+    if "publisher_tenants" in context.complete:
+        context.do(_PUBLISHERS)
