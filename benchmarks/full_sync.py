@@ -299,7 +299,7 @@ async def floor(tenant: str) -> dict[str, Any]:
                 while True:
                     table, rows = await queue.get()
                     if rows:
-                        await staging.copy(database, schema, table, staging.encode(rows))
+                        await staging.copy(database, schema, table, [staging.encode(rows)])
                     queue.task_done()
 
         writer = asyncio.create_task(store())

@@ -139,8 +139,8 @@ class DelegatedGrant(models.Model):
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["connector", "client_id"], name="grant_by_client"),
-            models.Index(fields=["connector", "principal_id"], name="grant_by_principal"),
+            models.Index(fields=["client_id"], name="grant_by_client"),
+            models.Index(fields=["principal_id"], name="grant_by_principal"),
         ]
 
 
@@ -175,8 +175,8 @@ class AppRoleAssignment(models.Model):
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["connector", "principal_id"], name="assignment_by_principal"),
-            models.Index(fields=["connector", "resource_id"], name="assignment_by_resource"),
+            models.Index(fields=["principal_id"], name="assignment_by_principal"),
+            models.Index(fields=["resource_id"], name="assignment_by_resource"),
         ]
 
 
@@ -240,7 +240,7 @@ class Assignee(models.Model):
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["connector", "service_principal_id"], name="assignee_by_plugin"),
+            models.Index(fields=["service_principal_id"], name="assignee_by_plugin"),
         ]
 
 

@@ -17,17 +17,23 @@ from consentry.connect.models import Connector
 
 @dataclass(frozen=True, slots=True)
 class Partitioned:
-    """A table's key within a connector, and the columns of its other indexes, each after the connector's."""
+    """A table's key within a connector, the columns of its other indexes, and what the planner has to know of besides."""
 
     key: str
     indexes: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def analyzed(self) -> str:
+        """The columns whose statistics queries need; those of names and ids as text cost the most and tell nothing."""
+        return ", ".join(("connector_id", "removed_at", *self.indexes, *self.others))
 
 
 PARTITIONED: dict[str, Partitioned] = {
-    "inventory_delegatedgrant": Partitioned("grant_id", ("client_id", "principal_id")),
-    "inventory_approleassignment": Partitioned("assignment_id", ("principal_id", "resource_id")),
-    "inventory_principal": Partitioned("object_id"),
-    "inventory_assignee": Partitioned("assignment_id", ("service_principal_id",)),
+    "inventory_delegatedgrant": Partitioned("grant_id", ("client_id", "principal_id"), ("resource_id", "scope_set_id", "consent_type")),
+    "inventory_approleassignment": Partitioned("assignment_id", ("principal_id", "resource_id"), ("app_role_id",)),
+    "inventory_principal": Partitioned("object_id", (), ("object_id", "kind", "user_type")),
+    "inventory_assignee": Partitioned("assignment_id", ("service_principal_id",), ("principal_id", "kind")),
 }
 
 
@@ -66,7 +72,7 @@ def attach(cursor: CursorWrapper, table: str, connector_id: UUID, schema: str, l
     if cursor.fetchone()[0]:
         cursor.execute(f"ALTER TABLE {name} ADD PRIMARY KEY USING INDEX {unique}")
     else:
-        cursor.execute(f"ALTER TABLE {name} ADD PRIMARY KEY (connector_id, {key})")
+        cursor.execute(f"ALTER TABLE {name} ADD PRIMARY KEY ({key}, connector_id)")
     cursor.execute(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES IN ('{connector_id}')")
 
 

@@ -210,10 +210,16 @@ def _keep_links(found: SyncRun, fetched: Fetched, *, whole: bool) -> None:
 def _note_capabilities(connector: Connector, fetched: Fetched) -> None:
     states = dict.fromkeys(fetched.complete, (CapabilityState.GRANTED, ""))
     states.update({gap.collection: (CapabilityState(gap.state), gap.reason) for gap in fetched.gaps})
-    for name, (state, detail) in states.items():
-        Capability.objects.update_or_create(
-            connector=connector, name=name, defaults={"state": state, "detail": detail, "checked_at": now()}
-        )
+    moment = now()
+    Capability.objects.bulk_create(
+        [
+            Capability(connector=connector, name=name, state=state, detail=detail, checked_at=moment)
+            for name, (state, detail) in states.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["connector", "name"],
+        update_fields=["state", "detail", "checked_at"],
+    )
 
 
 def _peak_memory() -> float:

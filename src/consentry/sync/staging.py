@@ -9,6 +9,7 @@ the inventory, indexed as soon as it is whole while other collections are still 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -157,7 +158,7 @@ async def prepare(connection: psycopg.AsyncConnection[Any], schema: str, table: 
     doubles = 0
     if not await _there(connection, f"{schema}.{key}"):
         column = sql.Identifier(kind.key)
-        unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} (connector_id, {})").format(sql.Identifier(key), relation, column)
+        unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} ({}, connector_id)").format(sql.Identifier(key), relation, column)
         try:
             await connection.execute(unique)
         except psycopg.errors.UniqueViolation:  # pages overlap when something was added between them
@@ -166,9 +167,9 @@ async def prepare(connection: psycopg.AsyncConnection[Any], schema: str, table: 
                 doubles = (await connection.execute(twice)).rowcount
                 await connection.execute(unique)
     for name, indexed in zip(others, kind.indexes, strict=True):
-        index = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (connector_id, {})")
+        index = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} ({})")
         await connection.execute(index.format(sql.Identifier(name), relation, sql.Identifier(indexed)))
-    await connection.execute(sql.SQL("ANALYZE {}").format(relation))
+    await connection.execute(sql.SQL("ANALYZE {} ({})").format(relation, sql.SQL(kind.analyzed)))
     if table == "delegated_grant":
         for name, query in (("grant_summary", SUMMARY), ("grant_people", PEOPLE)):
             counted = query.replace("{grants}", f"{schema}.delegated_grant WHERE true")
@@ -176,12 +177,19 @@ async def prepare(connection: psycopg.AsyncConnection[Any], schema: str, table: 
     return doubles
 
 
-async def copy(connection: psycopg.AsyncConnection[Any], schema: str, table: str, data: bytes) -> int:
+async def copy(connection: psycopg.AsyncConnection[Any], schema: str, table: str, parts: Iterable[bytes]) -> None:
+    """Append encoded rows, all or none."""
+    statement = sql.SQL("COPY {}.{} ({}) FROM STDIN").format(sql.Identifier(schema), sql.Identifier(table), sql.SQL(_COLUMNS[table]))
+    async with connection.cursor() as cursor, cursor.copy(statement) as stream:
+        for part in parts:
+            await stream.write(part)
+
+
+async def copy_sound(connection: psycopg.AsyncConnection[Any], schema: str, table: str, data: bytes) -> int:
     """Append encoded rows. Returns how many PostgreSQL refused, such as those whose id is no GUID; the others are kept."""
     try:
-        statement = sql.SQL("COPY {}.{} ({}) FROM STDIN").format(sql.Identifier(schema), sql.Identifier(table), sql.SQL(_COLUMNS[table]))
-        async with connection.transaction(), connection.cursor() as cursor, cursor.copy(statement) as stream:
-            await stream.write(data)
+        async with connection.transaction():
+            await copy(connection, schema, table, [data])
     except (psycopg.DataError, psycopg.IntegrityError):
         lines = data.count(b"\n")
         if lines <= 1:
@@ -189,7 +197,7 @@ async def copy(connection: psycopg.AsyncConnection[Any], schema: str, table: str
         middle = data.find(b"\n", len(data) // 2) + 1
         if not 0 < middle < len(data):
             middle = data.find(b"\n") + 1
-        return await copy(connection, schema, table, data[:middle]) + await copy(connection, schema, table, data[middle:])
+        return await copy_sound(connection, schema, table, data[:middle]) + await copy_sound(connection, schema, table, data[middle:])
     return 0
 
 

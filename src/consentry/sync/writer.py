@@ -16,7 +16,7 @@ from consentry.providers.entra.sweeps import Page
 from consentry.sync import staging
 
 _WAITING_PAGES = 12  # a slow database makes the fetch wait here and nowhere else
-_STORED_AT_ONCE = 6
+_STORED_AT_ONCE = 12
 _SAVE = """
 INSERT INTO sync_collectionprogress (run_id, name, state, rows, pages, cursor, reason, code, started_at, finished_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
@@ -168,12 +168,30 @@ class Writer:
             items = [await self._queue.get()]
             while not self._queue.empty() and len(items) < _STORED_AT_ONCE:
                 items.append(self._queue.get_nowait())
-            async with self.turn, self._connection.transaction():
-                await self._store(items)
+            async with self.turn:
+                try:
+                    async with self._connection.transaction():
+                        await self._store(items, self._together(items))
+                except (psycopg.DataError, psycopg.IntegrityError):
+                    async with self._connection.transaction():
+                        await self._store(items, None)
             for _ in items:
                 self._queue.task_done()
 
-    async def _store(self, items: list[_Item]) -> None:
+    def _together(self, items: list[_Item]) -> dict[str, list[bytes]] | None:
+        """What goes into each table, whatever page it is of; None when the order of pages matters."""
+        if any(item.page and item.page.drop for item in items):
+            return None
+        tables: dict[str, list[bytes]] = {}
+        for item in items:
+            for table, (data, _) in item.data.items():
+                tables.setdefault(table, []).append(data)
+        return tables
+
+    async def _store(self, items: list[_Item], together: dict[str, list[bytes]] | None) -> None:
+        """Store pages with their cursors: ``together``, in few commands, or page by page, which sorts out rows that PostgreSQL refuses."""
+        for table, parts in (together or {}).items():
+            await staging.copy(self._connection, self.schema, table, parts)
         for item in items:
             if item.page is None:
                 continue
@@ -181,7 +199,7 @@ class Writer:
             for table, source in page.drop:
                 await self._drop(progress, table, source)
             for table, (data, number) in item.data.items():
-                refused = await staging.copy(self._connection, self.schema, table, data)
+                refused = 0 if together is not None else await staging.copy_sound(self._connection, self.schema, table, data)
                 progress.staged[table] = progress.staged.get(table, 0) + number - refused
                 progress.unreadable += refused
             progress.parts[page.part] = page.cursor

@@ -84,7 +84,9 @@ class GraphClient:
 
     async def __aenter__(self) -> GraphClient:
         connector = aiohttp.TCPConnector(limit=self.max_in_flight + 2, ssl=_ssl(self.cloud))
-        self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=60))
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=60), read_bufsize=2**22
+        )
         self._gate = asyncio.Semaphore(self.max_in_flight)
         return self
 
@@ -162,7 +164,8 @@ class GraphClient:
         )
         turns, pause = _Turns(self, most=self.most_tries), 0.0
         while turns.left():
-            await asyncio.sleep(pause)
+            if pause:
+                await asyncio.sleep(pause)
             headers = {
                 "Authorization": f"Bearer {str.__str__(await self.token(fresh=fresh))}",
                 "Accept": "application/json",

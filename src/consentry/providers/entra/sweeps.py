@@ -112,38 +112,60 @@ class Sweeper:
         link: str | None = cursor.get("next") or choices[0]
         first = cursor.get("next") is None
         pages, quickest = 0, float("inf")
-        while link:
+        coming: asyncio.Task[tuple[bytes, float]] | None = None  # the next page is on its way while this one is shaped and stored
+        try:
+            while link:
+                coming = coming or self._ask(link, slow=slow)
+                try:
+                    body, seconds = await coming
+                    page = decoder.page(body)
+                except Unlicensed:
+                    coming = None
+                    unlicensed += 1
+                    if unlicensed >= UNLICENSED_TRIES or slow:
+                        raise
+                    await asyncio.sleep(0.2 * unlicensed)
+                    continue
+                except (ExpiredPage, Unavailable) as error:
+                    coming = None
+                    if first and isinstance(error, Unavailable):  # the query itself is refused
+                        choices.pop(0)
+                        if not choices:
+                            raise
+                    else:
+                        restarts += 1
+                        if restarts > MOST_RESTARTS:
+                            raise
+                        await self.store.keep(Page(collection, part, {}, {"restarts": restarts}, drop))
+                    link, first = choices[0], True
+                    continue
+                pages, quickest = pages + 1, min(quickest, seconds)
+                if page.next == link:
+                    raise Transient("page_loop", "Microsoft's next page is the same page again.", "It is tried again with the next run.")
+                link, first = page.next, False
+                left = bool(link and leave and leave(pages, quickest))
+                coming = self._ask(link, slow=slow) if link and not left else None
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                now: Cursor = {"next": link, "restarts": restarts} if link else {"done": True}
+                await self.store.keep(Page(collection, part, rows(page.value), now, unreadable=page.unreadable))
+                if left:
+                    self.cursors[(collection, part)] = {"one_by_one": True}
+                    await self.store.keep(Page(collection, part, {}, {"one_by_one": True}, drop))
+                    return
+        finally:
+            if coming:
+                coming.cancel()
+
+    def _ask(self, link: str, *, slow: bool) -> asyncio.Task[tuple[bytes, float]]:
+        """Begin to ask for a page; its body and the seconds that it took."""
+
+        async def ask() -> tuple[bytes, float]:
             asked = time.monotonic()
-            try:
-                page = decoder.page(await self.graph.get(link, slow=slow))
-            except Unlicensed:
-                unlicensed += 1
-                if unlicensed >= UNLICENSED_TRIES or slow:
-                    raise
-                await asyncio.sleep(0.2 * unlicensed)
-                continue
-            except (ExpiredPage, Unavailable) as error:
-                if first and isinstance(error, Unavailable):  # the query itself is refused
-                    choices.pop(0)
-                    if not choices:
-                        raise
-                else:
-                    restarts += 1
-                    if restarts > MOST_RESTARTS:
-                        raise
-                    await self.store.keep(Page(collection, part, {}, {"restarts": restarts}, drop))
-                link, first = choices[0], True
-                continue
-            pages, quickest = pages + 1, min(quickest, time.monotonic() - asked)
-            if page.next == link:
-                raise Transient("page_loop", "Microsoft's next page is the same page again.", "It is tried again with the next run.")
-            link, first = page.next, False
-            now: Cursor = {"next": link, "restarts": restarts} if link else {"done": True}
-            await self.store.keep(Page(collection, part, rows(page.value), now, unreadable=page.unreadable))
-            if link and leave and leave(pages, quickest):
-                self.cursors[(collection, part)] = {"one_by_one": True}
-                await self.store.keep(Page(collection, part, {}, {"one_by_one": True}, drop))
-                return
+            body = await self.graph.get(link, slow=slow)
+            return body, time.monotonic() - asked
+
+        return asyncio.create_task(ask())
 
     async def follow_up(
         self,

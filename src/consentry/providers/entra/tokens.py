@@ -34,14 +34,15 @@ class Tokens:
     tenant: str
     _token: Secret | None = field(default=None, init=False)
     _expires: float = field(default=0.0, init=False)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def get(self, *, fresh: bool = False) -> Secret:
         """A token that lives for some minutes yet. Raises ``MicrosoftError``.
 
         Every request builds a new msal application: msal would keep a role-less token for an hour and an error for a minute.
         """
-        if self._token is not None and not fresh and time.monotonic() < self._expires:
-            return self._token
+        if not fresh and (held := self._held()):
+            return held
         transport = _Transport(self.cloud)
         try:
             application = msal.ConfidentialClientApplication(
@@ -71,8 +72,14 @@ class Tokens:
         return self._token
 
     async def get_async(self, *, fresh: bool = False) -> Secret:
-        """``get`` in a thread, for it waits for the network."""
-        return await asyncio.to_thread(self.get, fresh=fresh)
+        """``get``, in a thread where it waits for the network, and for all who ask meanwhile at once."""
+        if not fresh and (held := self._held()):
+            return held
+        async with self._asking:
+            return await asyncio.to_thread(self.get, fresh=fresh)
+
+    def _held(self) -> Secret | None:
+        return self._token if time.monotonic() < self._expires else None
 
     def _unusable(self, text: str) -> MicrosoftError:
         if "AADSTS" in text or "authority" in text.lower() or "tenant" in text.lower():

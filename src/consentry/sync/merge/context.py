@@ -88,10 +88,13 @@ class Context:
         self.attached.add(staged)
         return True
 
-    def analyze(self, table: str, written: int) -> None:
-        """Refresh the planner's statistics after a large load."""
-        if written > _ANALYZE_ABOVE:
-            self.do(f"ANALYZE {table}")
+    def analyze(self, table: str, written: int, columns: str = "") -> None:
+        """Refresh the planner's statistics after a large load, of these columns alone where texts would cost the most and tell nothing."""
+        if written <= _ANALYZE_ABOVE:
+            return
+        if kind := partitions.PARTITIONED.get(table):
+            table, columns = partitions.name_of(table, self._parameters["c"]), kind.analyzed
+        self.do(f"ANALYZE {table} {f'({columns})' if columns else ''}")
 
     def finish(self) -> dict[str, int]:
         """Note the touched plugins for the steps after the merge, and count the run's changes by kind."""

@@ -108,7 +108,7 @@ _SAID_TO_BE_GONE = "p.service_principal_id IN (SELECT object_id::uuid FROM {s}.r
 def merge(context: Context) -> None:
     """Write new, changed and removed plugins, and say so."""
     context.do(_STAGED, risky="risky_service_principals" in context.complete)
-    context.do("ANALYZE new_plugin")
+    context.do("ANALYZE new_plugin (id, service_principal_id)")
     context.do(_CHANGES)
     context.do(_CHANGED)
     counted = _COUNTED if "delegated_grant" in context.attached else _PEOPLE
@@ -116,4 +116,6 @@ def merge(context: Context) -> None:
     written = context.do(new, kind="plugin_first_seen" if context.first else "plugin_added")
     context.do(_GONE.replace("{which}", _SAID_TO_BE_GONE if context.delta else _NOT_LISTED))
     context.do("DROP TABLE new_plugin")
-    context.analyze("inventory_plugin", written)
+    context.analyze(
+        "inventory_plugin", written, "connector_id, service_principal_id, app_id, owner_tenant_id, origin, is_console, removed_at"
+    )
