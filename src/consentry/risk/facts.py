@@ -126,14 +126,22 @@ class Facts:
     @cached_property
     def takeover(self) -> float:
         """How far it could take over the tenant, 0 to 10."""
-        return max((held.reach(held.judged.takeover) for held in self.permissions), default=0.0)
+        furthest = 0.0
+        for held in self.permissions:
+            if held.judged.takeover > furthest:  # its reach may be less, never more
+                furthest = max(furthest, held.reach(held.judged.takeover))
+        return furthest
 
     @cached_property
     def data(self) -> float:
         """How much data it could reach, 0 to 10."""
-        return max((held.reach(held.judged.data) for held in self.permissions), default=0.0)
+        furthest = 0.0
+        for held in self.permissions:
+            if held.judged.data > furthest:
+                furthest = max(furthest, held.reach(held.judged.data))
+        return furthest
 
-    @property
+    @cached_property
     def power(self) -> float:
         """The stronger of the two axes."""
         return max(self.takeover, self.data)

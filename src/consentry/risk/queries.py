@@ -22,18 +22,18 @@ from consentry.risk.score import score
 
 _LATELY = timedelta(days=30)
 _HELD = """
-SELECT g.client_id, 'delegated', r.name, r.app_id, v, bool_or(g.everybody), sum(CASE WHEN g.everybody THEN 0 ELSE g.grants END), false
+SELECT g.client_id::text, 'delegated', r.name, r.app_id::text, v, bool_or(g.everybody), sum(CASE WHEN g.everybody THEN 0 ELSE g.grants END), false
 FROM inventory_grantsummary g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
 LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = g.resource_id
-WHERE g.connector_id = %(c)s AND v <> '' AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s)) GROUP BY 1, 3, 4, 5
+WHERE g.connector_id = %(c)s AND v <> '' AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s)) GROUP BY g.client_id, r.name, r.app_id, v
 UNION ALL
-SELECT a.principal_id, 'application', coalesce(r.name, a.resource_name, ''), r.app_id, coalesce(d.value, ''), true, 0, false
+SELECT a.principal_id::text, 'application', coalesce(r.name, a.resource_name, ''), r.app_id::text, coalesce(d.value, ''), true, 0, false
 FROM inventory_approleassignment a
 LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = a.resource_id
 LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
 WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR a.principal_id = ANY(%(only)s))
 UNION ALL
-SELECT i.service_principal_id, i.kind, coalesce(r.name, ''), r.app_id, CASE i.kind WHEN 'delegated' THEN i.permission ELSE coalesce(d.value, '') END, true, 0, true
+SELECT i.service_principal_id::text, i.kind, coalesce(r.name, ''), r.app_id::text, CASE i.kind WHEN 'delegated' THEN i.permission ELSE coalesce(d.value, '') END, true, 0, true
 FROM inventory_inheritedpermission i
 LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = i.resource_id
 LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = i.resource_id AND d.permission_id::text = i.permission AND d.kind = 'application'
@@ -105,8 +105,8 @@ def permission_key(held: Held) -> str:
     return f"{reach}|{held.resource}|{held.value}"
 
 
-def facts(connector: Connector, only: list[UUID] | None = None) -> Iterator[tuple[Plugin, Facts]]:
-    """What is known of every plugin of a connector, or of those with these object ids."""
+def facts(connector: Connector, only: list[UUID] | None = None) -> Iterator[tuple[Any, Facts]]:
+    """What is known of every plugin of a connector, or of those with these object ids: its row (``_FIELDS``) and its facts."""
     moment = now()
     parameters = {"c": connector.pk, "only": only, "lately": moment - _LATELY}
     single = _single_facts(connector)
@@ -127,9 +127,9 @@ def facts(connector: Connector, only: list[UUID] | None = None) -> Iterator[tupl
     found = Plugin.objects.filter(connector=connector, removed_at__isnull=True)
     if only is not None:
         found = found.filter(service_principal_id__in=only)
-    for plugin in found.only(*_FIELDS).iterator(chunk_size=2000):
+    for plugin in found.values_list(*_FIELDS, named=True).iterator(chunk_size=2000):
         object_id = plugin.service_principal_id
-        permissions = tuple(held.get(object_id, ()))
+        permissions = tuple(held.get(str(object_id), ()))
         number, names = owners.get(object_id, (0, None))
         risk = plugin.facts.get("microsoft_risk") or {}
         yield (
@@ -199,12 +199,12 @@ def snapshots(plugins: list[Plugin]) -> dict[UUID, dict[str, Any]]:
             if plugin.app_id is None:
                 continue
             one = made.setdefault(plugin.app_id, {"permissions": [], "publisher": plugin.publisher, "reply_urls": []})
-            one["permissions"] = sorted({*one["permissions"], *map(permission_key, held.get(plugin.service_principal_id, ()))})
+            one["permissions"] = sorted({*one["permissions"], *map(permission_key, held.get(str(plugin.service_principal_id), ()))})
             one["reply_urls"] = sorted({*one["reply_urls"], *plugin.reply_urls})
     return made
 
 
-def _drift(plugin: Plugin, permissions: tuple[Held, ...], keys: Any, decision: Decision | None) -> Drift | None:
+def _drift(plugin: Any, permissions: tuple[Held, ...], keys: Any, decision: Decision | None) -> Drift | None:
     if decision is None or decision.approved is None:
         return None
     before = set(decision.approved["permissions"])
@@ -235,14 +235,18 @@ def _single_facts(connector: Connector) -> dict[str, Any]:
     )
 
 
-def _held(parameters: dict[str, Any]) -> dict[UUID, list[Held]]:
-    known: dict[tuple[str, str, str], Judged] = {}
-    held: dict[UUID, list[Held]] = defaultdict(list)
-    for plugin_id, kind, resource, app_id, value, everybody, users, inherited in _rows(_HELD, parameters, lambda row: row):
-        key = (value, kind, str(app_id or ""))
-        if key not in known:
-            known[key] = judge(value, kind=kind, resource_app_id=str(app_id or GRAPH))
-        held[plugin_id].append(Held(value, resource or "an unknown resource", kind, everybody, int(users), known[key], inherited))
+def _held(parameters: dict[str, Any]) -> dict[str, list[Held]]:
+    """Permissions by the plugin's object id, as text: a hundred thousand UUID objects would cost more than all else here."""
+    known: dict[tuple[str, str, str | None], Judged] = {}
+    held: dict[str, list[Held]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD, parameters)
+        for plugin_id, kind, resource, app_id, value, everybody, users, inherited in cursor.fetchall():
+            key = (value, kind, app_id)
+            judged = known.get(key)
+            if judged is None:
+                judged = known[key] = judge(value, kind=kind, resource_app_id=app_id or GRAPH)
+            held[plugin_id].append(Held(value, resource or "an unknown resource", kind, everybody, int(users), judged, inherited))
     return held
 
 
@@ -278,11 +282,13 @@ class Preview:
 
 def preview(account_id: UUID, wanted: dict[str, float]) -> Preview:
     """The scores with other factors against those that are stored. Nothing is stored."""
-    changed: list[tuple[Plugin, float, str]] = []
+    changed: list[tuple[Any, float, str]] = []
     for connector in Connector.objects.filter(account=account_id):
         for plugin, known in facts(connector):
             result = score(known, wanted)
             if result.score != plugin.risk_score:
                 changed.append((plugin, result.score, result.level))
     changed.sort(key=lambda row: -abs(row[1] - row[0].risk_score))
-    return Preview(len(changed), sum(1 for plugin, _, level in changed if level != plugin.risk_level), changed[:10])
+    plugins = Plugin.objects.in_bulk([row.id for row, _, _ in changed[:10]])
+    largest = [(plugins[row.id], new, level) for row, new, level in changed[:10] if row.id in plugins]
+    return Preview(len(changed), sum(1 for row, _, level in changed if level != row.risk_level), largest)

@@ -76,9 +76,11 @@ def score(facts: Facts, factors: Mapping[str, float] | None = None) -> Score:
     for signal in SIGNALS:
         factor = factors.get(signal.key, 1.0) if factors else 1.0
         found = signal.observe(facts) if factor else None
+        if found is None:
+            continue
         if isinstance(found, Unknown):
             unknown.append(found.what)
-        elif found is not None:
+        else:
             weight = min(9.9, found.weight * factor)
             kept = Observation(weight, found.evidence, found.remedy, found.strength or signal.strength)
             if kept.strength == "note" or weight <= 0:

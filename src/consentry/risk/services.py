@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import connection, transaction
 
 from consentry.accounts.models import Account
@@ -28,6 +28,10 @@ from consentry.sync.models import SyncRun, TouchedPlugin
 
 MOST_FACTOR = 2.0
 _AT_ONCE = 5500  # plugins whose facts are in memory side by side
+_LEVELS = """
+UPDATE inventory_permissiondefinition d SET service = n.service, level = n.level, takeover = n.takeover, data = n.data
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[]) AS n(id, service, level, takeover, data) WHERE d.id = n.id
+"""
 _NEW = """
 CREATE TEMP TABLE new_score (id uuid, connected_to text[], permission_level text, risk_score float8, risk_level text, risk jsonb) ON COMMIT DROP
 """
@@ -107,19 +111,23 @@ def rescore_plugins(plugins: Iterable[Plugin]) -> None:
 
 def _judge_definitions(connector_id: UUID) -> None:
     changed = []
-    for row in PermissionDefinition.objects.filter(connector_id=connector_id):
-        judged = judge(row.value, kind=row.kind, resource_app_id=str(row.resource_app_id or ""))
-        if (row.service, row.level, row.takeover, row.data) != (judged.service, judged.level, judged.takeover, judged.data):
-            row.service, row.level, row.takeover, row.data = judged.service, judged.level, judged.takeover, judged.data
-            changed.append(row)
-    PermissionDefinition.objects.bulk_update(changed, ["service", "level", "takeover", "data"], batch_size=500)
+    fields = ("pk", "value", "kind", "resource_app_id", "service", "level", "takeover", "data")
+    for key, value, kind, app_id, *stored in PermissionDefinition.objects.filter(connector_id=connector_id).values_list(*fields):
+        judged = judge(value, kind=kind, resource_app_id=str(app_id or ""))
+        wanted = [judged.service, judged.level, judged.takeover, judged.data]
+        if stored != wanted:
+            changed.append((key, *wanted))
+    if changed:
+        with connection.cursor() as cursor:
+            cursor.execute(_LEVELS, [list(column) for column in zip(*changed, strict=True)])
 
 
-def _scored(plugin: Plugin, facts: Facts, factors: dict[str, float]) -> tuple[Any, ...]:
+def _scored(plugin: Any, facts: Facts, factors: dict[str, float]) -> tuple[Any, ...]:
     result = score(facts, factors)
     services = sorted({held.judged.service for held in facts.permissions if held.judged.service != SIGN_IN})
     level = level_of(max((max(held.judged.takeover, held.judged.data) for held in facts.permissions), default=0))
-    return plugin.pk, services, level, result.score, result.level, json.dumps(result.as_data()).replace("\\u0000", "")
+    explained = msgspec.json.encode(result.as_data()).decode().replace("\\u0000", "")
+    return plugin.id, services, level, result.score, result.level, explained
 
 
 def _write(rows: Iterable[tuple[Any, ...]]) -> int:

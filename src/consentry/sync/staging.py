@@ -122,7 +122,7 @@ async def create(connection: psycopg.AsyncConnection[Any], schema: str, connecto
         found = await connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema])
         if await found.fetchone():
             return False
-        await connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+        statements: list[sql.Composable] = [sql.SQL("CREATE SCHEMA {}").format(name)]
         for table, columns in TABLES.items():
             parent = FUTURE.get(table)
             if connector_id and parent and not await _there(connection, name_of(parent, connector_id)):
@@ -134,13 +134,30 @@ async def create(connection: psycopg.AsyncConnection[Any], schema: str, connecto
                 )
             else:
                 statement = sql.SQL("CREATE UNLOGGED TABLE {}.{} ({})").format(name, sql.Identifier(table), sql.SQL(columns))
-            await connection.execute(statement)
+            statements.append(statement)
+        await connection.execute(sql.SQL(";").join(statements))
     return True
 
 
 async def _there(connection: psycopg.AsyncConnection[Any], relation: str) -> bool:
     found = await connection.execute("SELECT to_regclass(%s) IS NOT NULL", [relation])
     return bool((await found.fetchone() or (False,))[0])
+
+
+async def counted(connection: psycopg.AsyncConnection[Any], schema: str) -> dict[str, int]:
+    """How many rows each table holds that a crash of the server would empty."""
+    found = await connection.execute(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r' AND c.relpersistence = 'u'"
+        " AND c.relname = ANY(%s)",
+        [schema, list(TABLES)],
+    )
+    tables = [row[0] for row in await found.fetchall()]
+    if not tables:
+        return {}
+    each = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(table), sql.Identifier(schema, table)) for table in tables
+    )
+    return dict(await (await connection.execute(each)).fetchall())
 
 
 async def waiting(connection: psycopg.AsyncConnection[Any], schema: str) -> list[str]:

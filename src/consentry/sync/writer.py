@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -78,6 +79,8 @@ class Writer:
         self.collections = {name: Progress(name, table) for name, table in tables.items()}
         self._connection = connection
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(_WAITING_PAGES)
+        self._kept = self._stored = 0  # items until now
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()  # who waits, and for how many
         self.turn = asyncio.Lock()  # the connection is one: who uses it beside the writer holds this
 
     async def open(self, *, afresh: bool = False) -> None:
@@ -101,17 +104,10 @@ class Writer:
         return await self.intact()
 
     async def intact(self) -> bool:
-        """True when every staging table holds exactly what was saved with the cursors; one that is a partition by now does."""
+        """True when every table that a crash of the server would empty holds exactly what was saved with the cursors."""
         async with self.turn:
-            for table in staging.TABLES:
-                wanted = sum(progress.staged.get(table, 0) for progress in self.collections.values())
-                there = await self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{self.schema}.{table}"])
-                if not (await there.fetchone() or (False,))[0]:
-                    continue
-                found = await self._connection.execute(f'SELECT count(*) FROM {self.schema}."{table}"'.encode())  # noqa: S608  # fixed names
-                if (await found.fetchone() or (None,))[0] != wanted:
-                    return False
-        return True
+            there = await staging.counted(self._connection, self.schema)
+        return all(number == sum(one.staged.get(table, 0) for one in self.collections.values()) for table, number in there.items())
 
     async def prepare(self, name: str) -> None:
         """Index the partition-to-be of a collection that is whole, beside what is still being read."""
@@ -127,7 +123,7 @@ class Writer:
                 return
             doubles = await staging.prepare(own, self.schema, progress.table, self.connector_id)
         progress.staged[progress.table] = progress.staged.get(progress.table, 0) - doubles
-        await self._queue.put(_Item(progress))
+        await self._put(_Item(progress))
         await self.flush()
 
     async def _start_over(self) -> None:
@@ -140,7 +136,7 @@ class Writer:
         """Store a page with its cursor, both or neither, some time before ``flush`` returns."""
         data = {table: (staging.encode(rows), len(rows)) for table, rows in page.rows.items() if rows}
         page.rows = {}
-        await self._queue.put(_Item(self.collections[page.collection], page, data))
+        await self._put(_Item(self.collections[page.collection], page, data))
 
     async def mark(self, name: str, state: str, *, code: str = "", reason: str = "") -> None:
         """Say that a collection begins or has ended; stored after everything that was kept before."""
@@ -149,7 +145,7 @@ class Writer:
         progress.state, progress.code, progress.reason = state, code, reason
         progress.started_at = progress.started_at or now()
         progress.finished_at = now() if progress.ended else None
-        await self._queue.put(_Item(progress))
+        await self._put(_Item(progress))
 
     async def ids(self, source: str, after: str | None, limit: int) -> list[str]:
         """The next ids of a named set, in order, as it is when its first ids are asked for."""
@@ -159,8 +155,15 @@ class Writer:
             return await staging.next_ids(self._connection, self.schema, source, after, limit)
 
     async def flush(self) -> None:
-        """Wait until everything that was kept is stored."""
-        await self._queue.join()
+        """Wait until everything that was kept before is stored; what others keep meanwhile is not waited for."""
+        if self._stored < self._kept:
+            stored = asyncio.get_running_loop().create_future()
+            self._waiting.append((self._kept, stored))
+            await stored
+
+    async def _put(self, item: _Item) -> None:
+        await self._queue.put(item)
+        self._kept += 1
 
     async def write(self) -> None:
         """Store what is kept, for ever. A database that goes away ends it with the error."""
@@ -175,8 +178,11 @@ class Writer:
                 except (psycopg.DataError, psycopg.IntegrityError):
                     async with self._connection.transaction():
                         await self._store(items, None)
-            for _ in items:
-                self._queue.task_done()
+            self._stored += len(items)
+            while self._waiting and self._waiting[0][0] <= self._stored:
+                _, stored = self._waiting.popleft()
+                if not stored.done():
+                    stored.set_result(None)
 
     def _together(self, items: list[_Item]) -> dict[str, list[bytes]] | None:
         """What goes into each table, whatever page it is of; None when the order of pages matters."""

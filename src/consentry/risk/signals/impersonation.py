@@ -7,6 +7,7 @@ import unicodedata
 from functools import lru_cache
 
 from confusable_homoglyphs import confusables
+from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from consentry.risk.facts import Facts
@@ -53,18 +54,17 @@ def _written_alike(name: str, own: tuple[str, ...]) -> str | None:
     for word in _words(_plain(name)):
         if word in targets or word.rstrip("s") in targets:
             continue
-        read = {_skeleton(word), _skeleton(word).translate(_DIGITS), word.replace("1", "i").translate(_DIGITS)}
-        read |= {form.replace(old, new) for form in set(read) for old, new in _CLUSTERS}
+        skeleton = _skeleton(word)
+        forms = {skeleton, skeleton.translate(_DIGITS), word.replace("1", "i").translate(_DIGITS)}
+        forms |= {form.replace(old, new) for form in set(forms) for old, new in _CLUSTERS}
         for target in targets:
-            if target in read:
+            if target in forms:
                 return target
-            if len(target) >= _LONG and not word.startswith(target) and not target.startswith(word) and _near(read, target):
-                return target
+        long = [one for one in targets if len(one) >= _LONG and not word.startswith(one) and not one.startswith(word)]
+        for form in sorted(forms):
+            if near := process.extractOne(form, long, scorer=OSA.distance, score_cutoff=1):
+                return str(near[0])
     return None
-
-
-def _near(forms: set[str], target: str) -> bool:
-    return any(abs(len(form) - len(target)) <= 1 and OSA.distance(form, target, score_cutoff=1) <= 1 for form in forms)
 
 
 def _plain(name: str) -> str:

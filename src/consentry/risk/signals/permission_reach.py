@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consentry.risk.facts import Facts
+from consentry.risk.facts import Facts, Held
 from consentry.risk.signal import Observation, Signal
 
 # The share of its power that counts: nobody else vouches for a stranger, and even an own app may be taken over
@@ -23,7 +23,7 @@ def observe(facts: Facts) -> Observation | None:
         return None
     takes_over = facts.takeover >= facts.data
     axis = "takeover" if takes_over else "data"
-    strongest = max(facts.permissions, key=lambda held: (held.reach(getattr(held.judged, axis)), held.value))
+    strongest = max((held for held in facts.permissions if _reach(held, axis) == facts.power), key=lambda held: held.value)
     share = _VERIFIED if facts.origin == "third_party" and facts.vouched else _SHARES.get(facts.origin, 0.9)
     verified = ""
     if facts.origin == "third_party" and facts.publisher_verified is not None:
@@ -34,6 +34,10 @@ def observe(facts: Facts) -> Observation | None:
         f"It could {could}: {strongest.value or 'default access'} on {strongest.resource} for {strongest.who}. "
         f"The app comes from {_WORDS.get(facts.origin, 'elsewhere')}{verified}.",
     )
+
+
+def _reach(held: Held, axis: str) -> float:
+    return held.reach(held.judged.takeover if axis == "takeover" else held.judged.data)
 
 
 SIGNAL = Signal(

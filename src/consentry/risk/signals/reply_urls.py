@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from consentry.risk.facts import Facts
 from consentry.risk.signal import Observation, Signal
 
 _FREE_HOSTS = (
-    "github.io", "gitlab.io", "surge.sh", "powerappsportals.com", "ngrok.io", "ngrok-free.app", "ngrok.app", "herokuapp.com", "web.app",
-    "firebaseapp.com", "netlify.app", "vercel.app", "pages.dev", "workers.dev", "glitch.me", "repl.co", "replit.app", "trycloudflare.com",
-    "000webhostapp.com", "weebly.com", "wixsite.com", "blogspot.com", "onrender.com", "duckdns.org", "loca.lt",
+    ".github.io", ".gitlab.io", ".surge.sh", ".powerappsportals.com", ".ngrok.io", ".ngrok-free.app", ".ngrok.app", ".herokuapp.com", ".web.app",
+    ".firebaseapp.com", ".netlify.app", ".vercel.app", ".pages.dev", ".workers.dev", ".glitch.me", ".repl.co", ".replit.app", ".trycloudflare.com",
+    ".000webhostapp.com", ".weebly.com", ".wixsite.com", ".blogspot.com", ".onrender.com", ".duckdns.org", ".loca.lt",
 )  # fmt: skip
-_SHARED_HOSTS = ("azurewebsites.net", "cloudapp.azure.com", "blob.core.windows.net", "trafficmanager.net", "azureedge.net")  # may dangle
+_SHARED_HOSTS = (
+    ".azurewebsites.net",
+    ".cloudapp.azure.com",
+    ".blob.core.windows.net",
+    ".trafficmanager.net",
+    ".azureedge.net",
+)  # may dangle
 _ODD_ENDINGS = (".events", ".top", ".xyz", ".tk", ".ml", ".ga", ".cf", ".gq", ".buzz", ".click", ".zip", ".mov", ".rest", ".icu")
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _ADDRESS = re.compile(r"^\d{1,3}(\.\d{1,3}){3}$")
@@ -30,6 +37,7 @@ def observe(facts: Facts) -> Observation | None:
     return Observation(weight if facts.power >= _LITTLE else weight * 0.4, f"{url}: {words}")
 
 
+@lru_cache(maxsize=50_000)
 def judge(url: str) -> tuple[float, str]:
     """How doubtful a reply address is, 0 to 10, and why. Never fetches it."""
     try:
@@ -41,7 +49,7 @@ def judge(url: str) -> tuple[float, str]:
         return (3.0, "a mark of known campaigns.") if parts.path.rstrip("/") == "/access" else (0.0, "")
     if "*" in host:
         return 2.5, "any name under it gets the codes, also one that somebody else may take."
-    if _ends(host, _FREE_HOSTS):
+    if f".{host}".endswith(_FREE_HOSTS):
         return 3.0, "anybody can have an address there for nothing; a vendor has one of its own."
     if host.endswith(_ODD_ENDINGS):
         return 2.0, "the ending is cheap and often used for deceit."
@@ -49,13 +57,9 @@ def judge(url: str) -> tuple[float, str]:
         return 2.5, "a bare network address belongs to whoever has it today."
     if parts.scheme == "http":
         return 2.5, "codes travel without encryption."
-    if _ends(host, _SHARED_HOSTS):
+    if f".{host}".endswith(_SHARED_HOSTS):
         return 1.0, "names there are free again when the vendor lets go of them."
     return 0.0, ""
-
-
-def _ends(host: str, hosts: tuple[str, ...]) -> bool:
-    return any(host == one or host.endswith(f".{one}") for one in hosts)
 
 
 SIGNAL = Signal(

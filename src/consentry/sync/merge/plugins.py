@@ -66,8 +66,9 @@ SELECT %(c)s, %(run)s, %(now)s, %(kind)s, id, name FROM made
 _COUNTED = """
 LEFT JOIN {s}.grant_people u ON u.client_id = n.service_principal_id
 LEFT JOIN (
-  SELECT g.client_id, bool_or(g.everybody) AS all_users, count(DISTINCT (g.resource_id, v)) FILTER (WHERE v IS NOT NULL) AS number
-  FROM {s}.grant_summary g JOIN {s}.scope_set s ON s.id = g.scope_set_id LEFT JOIN LATERAL unnest(s.values) v ON true GROUP BY 1
+  SELECT client_id, bool_or(all_users) AS all_users, count(v) AS number FROM (
+    SELECT g.client_id, g.resource_id, v, bool_or(g.everybody) AS all_users FROM {s}.grant_summary g
+    JOIN {s}.scope_set s ON s.id = g.scope_set_id LEFT JOIN LATERAL unnest(s.values) v ON true GROUP BY 1, 2, 3) held GROUP BY 1
 ) d ON d.client_id = n.service_principal_id
 """
 # A plugin whose grants were read before it was; its other counts follow with those of all plugins that were touched
@@ -79,8 +80,9 @@ CROSS JOIN (SELECT false AS all_users, 0 AS number) d
 """
 _ASSIGNED = """
 LEFT JOIN (
-  SELECT principal_id, count(DISTINCT (resource_id, app_role_id)) AS number, min(created_at) AS since
-  FROM inventory_approleassignment WHERE connector_id = %(c)s AND removed_at IS NULL GROUP BY 1
+  SELECT principal_id, count(*) AS number, min(since) AS since FROM (
+    SELECT principal_id, resource_id, app_role_id, min(created_at) AS since
+    FROM inventory_approleassignment WHERE connector_id = %(c)s AND removed_at IS NULL GROUP BY 1, 2, 3) held GROUP BY 1
 ) a ON a.principal_id = n.service_principal_id
 """
 _UNASSIGNED = "CROSS JOIN (SELECT 0 AS number, NULL::timestamptz AS since) a"
