@@ -15,7 +15,6 @@ import uuid
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 
@@ -106,7 +105,6 @@ class Plugin(models.Model):
             models.Index(fields=["connector", "-users", "id"], name="plugin_by_users"),
             models.Index(fields=["connector", "name", "id"], name="plugin_by_name"),
             models.Index(fields=["connector", "app_id"], name="plugin_by_app"),
-            GinIndex(fields=["name"], name="plugin_name_trgm", opclasses=["gin_trgm_ops"]),
         ]
 
     def __str__(self) -> str:

@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import NamedTuple
 
 from consentry.risk.catalogue import Judged
 
 _FOREIGN = {"third_party", "unknown"}
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """One permission a plugin holds. ``users`` counts the people who granted it themselves."""
 
     value: str

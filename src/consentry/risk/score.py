@@ -75,8 +75,7 @@ def score(facts: Facts, factors: Mapping[str, float] | None = None) -> Score:
     unknown: list[str] = []
     for signal in SIGNALS:
         factor = factors.get(signal.key, 1.0) if factors else 1.0
-        found = signal.observe(facts) if factor else None
-        if found is None:
+        if not factor or (found := signal.observe(facts)) is None:
             continue
         if isinstance(found, Unknown):
             unknown.append(found.what)

@@ -56,6 +56,8 @@ WHERE c.id = %s AND p.connector_id = c.id AND p.app_id = d.app_id AND d.supersed
 @transaction.atomic
 def rescore_run(run_id: int) -> None:
     """Score the plugins that a run touched, all of them after a full run as time counts too, and close the run."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")  # lost in a crash, the run is scored again
     run = SyncRun.objects.select_related("connector").get(pk=run_id)
     stale = Plugin.objects.filter(connector_id=run.connector_id, removed_at__isnull=True).exclude(risk__version=VERSION)
     touched = TouchedPlugin.objects.filter(run_id=run_id).values_list("plugin__service_principal_id", flat=True)
@@ -124,10 +126,15 @@ def _judge_definitions(connector_id: UUID) -> None:
 
 def _scored(plugin: Any, facts: Facts, factors: dict[str, float]) -> tuple[Any, ...]:
     result = score(facts, factors)
-    services = sorted({held.judged.service for held in facts.permissions if held.judged.service != SIGN_IN})
-    level = level_of(max((max(held.judged.takeover, held.judged.data) for held in facts.permissions), default=0))
+    services: set[str] = set()
+    furthest = 0.0
+    for held in facts.permissions:
+        judged = held.judged
+        services.add(judged.service)
+        furthest = max(furthest, judged.takeover, judged.data)
+    services.discard(SIGN_IN)
     explained = msgspec.json.encode(result.as_data()).decode().replace("\\u0000", "")
-    return plugin.id, services, level, result.score, result.level, explained
+    return plugin.id, sorted(services), level_of(furthest), result.score, result.level, explained
 
 
 def _write(rows: Iterable[tuple[Any, ...]]) -> int:

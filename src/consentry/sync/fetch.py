@@ -183,6 +183,7 @@ class _Fetch:
         self.result = Fetched()
         self.states: dict[str, str] = {}
         self.preparing: list[asyncio.Task[None]] = []
+        self.inventory_read = asyncio.Event()
 
     async def run(self) -> Fetched:
         place = cloud()
@@ -227,6 +228,7 @@ class _Fetch:
             await asyncio.gather(*self.preparing)
             if not await self.writer.intact():
                 raise Transient("staging_lost", "The database lost what was read, as after a crash.", "Everything is read again by itself.")
+            self.inventory_read.set()
             _, late = await asyncio.wait(slow, timeout=_SLOW_GRACE_SECONDS)
             if late:
                 merged = frozenset(self.result.complete)
@@ -271,8 +273,10 @@ class _Fetch:
     async def _publishers(self, most: int, *, granted: bool) -> None:
         """Read the names of at most so many publishers' tenants; ``granted``: only where that is known to be allowed."""
         name = "publisher_tenants"
-        if not self.order.links and await self.reader.list_of("service_principal") is None:
-            return
+        if not self.order.links:
+            await self.inventory_read.wait()  # what they are called is the least of all: it never holds the rest up
+            if await self.reader.list_of("service_principal") is None:
+                return
         statement = sql.SQL(_NAMELESS).format(s=sql.Identifier(staging.schema_of(self.order.run_id)))
         values = {"c": self.order.connector_id, "known": [*MICROSOFT_TENANTS, self.order.tenant], "most": most, "granted": granted}
         async with self.writer.turn:
