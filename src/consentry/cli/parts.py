@@ -7,11 +7,10 @@ import socket
 import sys
 
 import typer
-from procrastinate.contrib.django import app as jobs
 
 from consentry.core import boot, parent
+from consentry.core import worker as work
 from consentry.core.errors import ConsentryError
-from consentry.core.worker import worker_connector
 
 
 def register(root: typer.Typer) -> None:
@@ -50,12 +49,11 @@ def web(
     )
 
 
-def worker(concurrency: int = typer.Option(4, help="Jobs run side by side.")) -> None:
+def worker(concurrency: int = typer.Option(4, help="Syncs run side by side, and as many other jobs.")) -> None:
     """Run queued jobs: syncs, verifications, scoring, schedules. Start as many as you like, on any machine."""
     parent.die_with_it()
     boot.setup()
-    with jobs.replace_connector(worker_connector()) as worker_app:
-        worker_app.run_worker(concurrency=concurrency, listen_notify=True, fetch_job_polling_interval=2.0, delete_jobs="successful")
+    work.run(concurrency)
 
 
 def migrate() -> None:

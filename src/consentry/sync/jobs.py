@@ -5,6 +5,7 @@ from __future__ import annotations
 from procrastinate.contrib.django import app
 
 from consentry.connect.models import Integration
+from consentry.core.worker import SYNCS
 from consentry.sync import services
 
 
@@ -16,7 +17,7 @@ def start(integration_id: str) -> None:
         services.start_sync(integration, trigger="connect")
 
 
-@app.task(name="sync.run")
+@app.task(name="sync.run", queue=SYNCS)
 def run(run_id: int) -> None:
     """Carry a run out."""
     services.run(run_id)
