@@ -11,10 +11,10 @@ from django.test import Client
 
 from consentry.accounts.models import Account
 from consentry.audit.models import AuditEvent
-from consentry.connect.models import Connector
+from consentry.connect.models import Capability, CapabilityState, Connector
 from consentry.core.clock import now
 from consentry.inventory import partitions
-from consentry.inventory.models import Decision, DelegatedGrant, Plugin, Principal, ScopeSet
+from consentry.inventory.models import Credential, Decision, DelegatedGrant, Plugin, Principal, PublisherTenant, ScopeSet, TenantFact
 
 Role = Callable[[str], Client]
 
@@ -133,3 +133,40 @@ def test_formulas_and_markup_are_harmless(as_role: Role, connector: Connector) -
     assert "[U+202E]" in page
     export = b"".join(viewer.get("/plugins/export.csv").streaming_content).decode()  # type: ignore[attr-defined]
     assert "'=HYPERLINK" in export
+
+
+def test_the_dashboard_shows_what_people_wait_for_and_when_it_is_no_longer_read(as_role: Role, plugin: Plugin) -> None:
+    asked = [{"id": None, "name": "Ada <b>Byron</b>", "at": "2026-11-01T08:00:00+00:00", "reason": "For the \u202equarter"}]
+    requests = [
+        {"app_id": str(plugin.app_id), "name": "Acme Notes", "permissions": ["Mail.Read"], "asked": asked * 2},
+        {"app_id": str(uuid4()), "name": "<i>Stranger</i>", "permissions": [], "asked": asked},
+    ]
+    TenantFact.objects.create(connector=plugin.connector, name="consent_requests", value=requests, read_at=now())
+    known = Capability.objects.create(connector=plugin.connector, name="consent_requests", state=CapabilityState.GRANTED, checked_at=now())
+    viewer = as_role("viewer")
+    page = viewer.get("/").content.decode()
+    assert "People wait for an answer" in page
+    assert f'href="/plugins/{plugin.pk}/">Acme Notes' in page
+    assert "&lt;i&gt;Stranger" in page
+    assert "Ada &lt;b&gt;Byron&lt;/b&gt;" in page
+    assert "[U+202E]quarter" in page
+    assert "and 1 more" in page
+    assert "read any more" not in page
+    known.state = CapabilityState.MISSING
+    known.save()
+    assert "read any more" in viewer.get("/").content.decode()
+
+
+def test_a_plugin_shows_its_publishers_tenant_and_when_keys_were_used(as_role: Role, plugin: Plugin) -> None:
+    plugin.owner_tenant_id = uuid4()
+    plugin.save()
+    viewer = as_role("viewer")
+    assert "acme.example" not in viewer.get(f"/plugins/{plugin.pk}/").content.decode()
+    PublisherTenant.objects.create(tenant_id=plugin.owner_tenant_id, name="Acme <b>Inc", domain="acme.example", read_at=now())
+    Credential.objects.create(
+        connector=plugin.connector, service_principal_id=plugin.service_principal_id, source="application", kind="secret", key_id="k1",
+        ends_at=now(), last_used=now() - timedelta(days=3), first_seen=now(),
+    )  # fmt: skip
+    page = viewer.get(f"/plugins/{plugin.pk}/").content.decode()
+    assert "Acme &lt;b&gt;Inc · acme.example" in page
+    assert "last used" in page

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from consentry.accounts.models import Account
-from consentry.connect.models import Connector
+from consentry.connect.models import Capability, CapabilityState, Connector
 from consentry.core.clock import now
 from consentry.core.hostile import visible_text
 from consentry.inventory import queries
@@ -50,6 +50,9 @@ def dashboard(request: ConsoleRequest) -> HttpResponse:
         "connectors": Connector.objects.filter(account=request.user.account).order_by("name"),
         "changes": change_rows(queries.changes(request.user.account_id).exclude(kind="plugin_first_seen")[:8]),
         "waiting": _waiting(request.user.account),
+        "waiting_unread": Capability.objects.filter(connector__account=request.user.account, name="consent_requests")
+        .exclude(state=CapabilityState.GRANTED)
+        .exists(),
         "progress": progress,
         "start": start,
         "dots": _dots(found) if total else [],
