@@ -14,7 +14,7 @@ from consentry.inventory.models import Change, Plugin, Principal, TenantFact
 _COUNTS = """
 SELECT
   (SELECT count(*) FROM inventory_plugin WHERE connector_id = %(c)s AND removed_at IS NULL AND origin <> 'microsoft' AND NOT is_console),
-  (SELECT count(*) FROM inventory_delegatedgrant WHERE connector_id = %(c)s AND removed_at IS NULL),
+  (SELECT coalesce(sum(grants), 0) FROM inventory_grantsummary WHERE connector_id = %(c)s),
   (SELECT count(*) FROM inventory_approleassignment WHERE connector_id = %(c)s AND removed_at IS NULL),
   (SELECT count(*) FROM inventory_principal WHERE connector_id = %(c)s AND removed_at IS NULL),
   (SELECT count(*) FROM inventory_owner WHERE connector_id = %(c)s AND removed_at IS NULL),

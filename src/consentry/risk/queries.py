@@ -54,8 +54,12 @@ WHERE o.connector_id = %(c)s AND o.removed_at IS NULL AND (%(only)s::uuid[] IS N
 _GUESTS = """
 WITH guests AS MATERIALIZED (SELECT object_id FROM inventory_principal WHERE connector_id = %(c)s AND user_type = 'Guest')
 SELECT g.client_id, count(DISTINCT g.principal_id) FROM guests n
-JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id = n.object_id AND g.removed_at IS NULL
-WHERE %(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s) GROUP BY 1
+JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id = n.object_id AND g.removed_at IS NULL GROUP BY 1
+"""
+_GUESTS_OF = """
+SELECT g.client_id, count(DISTINCT g.principal_id) FROM inventory_delegatedgrant g
+JOIN inventory_principal n ON n.connector_id = %(c)s AND n.object_id = g.principal_id AND n.user_type = 'Guest'
+WHERE g.connector_id = %(c)s AND g.client_id = ANY(%(only)s) AND g.removed_at IS NULL GROUP BY 1
 """
 _POWERFUL = """
 SELECT g.client_id, array_agg(DISTINCT coalesce(n.name, n.user_principal_name, g.principal_id::text)) FROM inventory_delegatedgrant g
@@ -105,9 +109,30 @@ def permission_key(held: Held) -> str:
     return f"{reach}|{held.resource}|{held.value}"
 
 
-def facts(connector: Connector, only: list[UUID] | None = None) -> Iterator[tuple[Any, Facts]]:
-    """What is known of every plugin of a connector, or of those with these object ids: its row (``_FIELDS``) and its facts."""
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What is dearer to find for some plugins than for all of them."""
+
+    guests: dict[UUID, int]
+    bursts: dict[UUID, Burst]
+
+
+def gathered(connector_id: UUID, only: list[UUID] | None = None) -> Gathered:
+    """Guests and bursts of consent, by the plugin's object id."""
+    parameters = {"c": connector_id, "only": only, "lately": now() - _LATELY}
+    return Gathered(
+        dict(_rows(_GUESTS if only is None else _GUESTS_OF, parameters, lambda row: (row[0], row[1]))),
+        dict(_rows(_BURSTS, parameters, lambda row: (row[0], Burst(row[1], row[2])))),
+    )
+
+
+def facts(connector: Connector, only: list[UUID] | None = None, known: Gathered | None = None) -> Iterator[tuple[Any, Facts]]:
+    """What is known of every plugin of a connector, or of those with these object ids: its row (``_FIELDS``) and its facts.
+
+    Who works through all plugins in parts gives what was ``gathered`` for all of them.
+    """
     moment = now()
+    known = known or gathered(connector.pk, only)
     parameters = {"c": connector.pk, "only": only, "lately": moment - _LATELY}
     single = _single_facts(connector)
     roles = single.get("directory_roles")
@@ -115,9 +140,7 @@ def facts(connector: Connector, only: list[UUID] | None = None) -> Iterator[tupl
     held = _held(parameters)
     keys = _by_id(_KEYS, parameters, lambda row: Key(*row))
     owners = dict(_rows(_OWNERS, parameters, lambda row: (row[0], row[1:])))
-    guests = dict(_rows(_GUESTS, parameters, lambda row: (row[0], row[1])))
     powerful = dict(_rows(_POWERFUL, {**parameters, "holders": list(holders)}, lambda row: (row[0], tuple(row[1])))) if holders else {}
-    bursts = dict(_rows(_BURSTS, parameters, lambda row: (row[0], Burst(row[1], row[2]))))
     history = dict(_rows(_HISTORY, parameters, lambda row: ((row[0], row[1]), (row[2], row[3]))))
     tenants = dict(_rows(_TENANTS, parameters, lambda row: (row[0], row[1])))
     approved = _approved(connector)
@@ -157,13 +180,13 @@ def facts(connector: Connector, only: list[UUID] | None = None) -> Iterator[tupl
                 microsoft_risk=(risk.get("level") or "", risk.get("state") or "") if risk else None,
                 owners=number if owners_read else None,
                 owner_names=tuple(names or ()),
-                guests=guests.get(object_id, 0),
+                guests=known.guests.get(object_id, 0),
                 directory_roles=None if holders is None else holders.get(object_id, ()),
                 powerful_consenters=powerful.get(object_id, ()),
                 assignment_required=plugin.assignment_required,
                 multi_tenant=plugin.sign_in_audience in _MANY_TENANTS if plugin.sign_in_audience else None,
                 single_sign_on=plugin.single_sign_on_mode,
-                burst=bursts.get(object_id),
+                burst=known.bursts.get(object_id),
                 drift=_drift(plugin, permissions, keys.get(object_id, ()), approved.get(plugin.app_id)) if plugin.app_id else None,
                 publisher_changed=history.get((object_id, "publisher_changed")),
                 refused_today=tuple(

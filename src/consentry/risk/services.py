@@ -81,9 +81,10 @@ def _rescore(connector: Connector, only: list[UUID] | None) -> int:
         return 0
     factors = queries.factors(connector.account_id)
     written = 0
+    known = queries.gathered(connector.pk) if only is None else None
     for part in _parts(connector, only):
         # a list, for COPY and the cursor behind the iterator share one connection
-        written += _write([_scored(plugin, facts, factors) for plugin, facts in queries.facts(connector, part)])
+        written += _write([_scored(plugin, facts, factors) for plugin, facts in queries.facts(connector, part, known)])
     with connection.cursor() as cursor:
         cursor.execute(_DECISIONS, [connector.pk])
     return written

@@ -16,7 +16,7 @@ from consentry.providers.entra.errors import MicrosoftError, NotFound, Unavailab
 from consentry.providers.entra.graph import BATCH_SIZE
 from consentry.providers.entra.pages import Decoder
 from consentry.providers.entra.surroundings import Surroundings
-from consentry.providers.entra.sweeps import WINDOW, Page, Rows, chunks, sound, whole
+from consentry.providers.entra.sweeps import AT_ONCE, WINDOW, Page, Rows, chunks, sound, whole
 
 T = TypeVar("T")
 
@@ -170,7 +170,7 @@ class Reader(Surroundings):
             found = await asyncio.gather(*(look_up(chunk) for chunk in chunks(ids, IDS_PER_FILTER)))
             return {"permission": [made for rows in found for row in rows for made in shape.permissions(row)]}
 
-        await self.windows("permissions", "resources", IDS_PER_FILTER * WINDOW, window)
+        await self.windows("permissions", "resources", IDS_PER_FILTER * AT_ONCE, window)
 
     async def principals(self) -> None:
         """Users, groups and service principals that grants and ownerships name; ids that are gone answer nothing."""
@@ -187,7 +187,7 @@ class Reader(Surroundings):
             found = await asyncio.gather(*(look_up(chunk) for chunk in chunks(ids, IDS_PER_LOOKUP)))
             return {"principal": [shape.principal(row) for rows in found for row in rows]}
 
-        await self.windows("principals", "people", IDS_PER_LOOKUP * WINDOW, window)
+        await self.windows("principals", "people", IDS_PER_LOOKUP * AT_ONCE, window)
 
     async def sign_in_activity(self) -> None:
         """When each app was last used (beta, global cloud)."""

@@ -10,7 +10,7 @@ from consentry.providers.entra.clouds import MICROSOFT_TENANTS
 from consentry.providers.entra.errors import NotFound, Transient, Unavailable
 from consentry.providers.entra.graph import BATCH_SIZE
 from consentry.providers.entra.pages import Decoder
-from consentry.providers.entra.sweeps import WINDOW, Page, Rows, Sweeper, chunks, sound, whole
+from consentry.providers.entra.sweeps import AT_ONCE, Page, Rows, Sweeper, chunks, sound, whole
 
 ASSIGNED_TO = "/servicePrincipals/{}/appRoleAssignedTo?$top=999"
 FEDERATED = "/applications/{}/federatedIdentityCredentials?$top=999"
@@ -83,7 +83,7 @@ class Surroundings(Sweeper):
         async def window(ids: list[str]) -> Rows:
             return {"inherited": await self.inherited_by(ids)}
 
-        await self.windows("inherited_permissions", "agents", BATCH_SIZE // len(INHERITED) * WINDOW, window)
+        await self.windows("inherited_permissions", "agents", BATCH_SIZE // len(INHERITED) * AT_ONCE, window)
 
     async def inherited_by(self, ids: list[str]) -> list[shape.Row]:
         """The inherited permissions of these agent identities. Those of a cloud that does not offer them are none."""

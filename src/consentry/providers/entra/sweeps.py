@@ -23,6 +23,7 @@ Cursor = dict[str, Any]
 EXPAND_CAP = 20  # $expand on directory objects stops at 20 without a next link
 MOST_RESTARTS = 5
 WINDOW = 16  # requests side by side; the client's own gate is as wide
+AT_ONCE = 4  # requests of one window of ids: what is read ahead is held in memory
 WINDOWS_AHEAD = 8  # one plugin with many pages does not hold up the others
 UNLICENSED_TRIES = 3  # "no premium licence" is known to come and go in licensed tenants
 
@@ -154,8 +155,8 @@ class Sweeper:
                     await self.store.keep(Page(collection, part, {}, {"one_by_one": True}, drop))
                     return
         finally:
-            if coming:
-                coming.cancel()
+            if coming and not coming.cancel() and not coming.cancelled():
+                coming.exception()  # whatever came of it, nobody waits for it any more
 
     def _ask(self, link: str, *, slow: bool) -> asyncio.Task[tuple[bytes, float]]:
         """Begin to ask for a page; its body and the seconds that it took."""
@@ -196,7 +197,7 @@ class Sweeper:
             await asyncio.gather(*(read(object_id, answer, made) for object_id, answer in zip(ids, answers, strict=True)))
             return made
 
-        await self.windows(collection, source, BATCH_SIZE * WINDOW // 2, window, part=part)
+        await self.windows(collection, source, BATCH_SIZE * AT_ONCE, window, part=part)
 
     async def windows(
         self, collection: str, source: str, size: int, window: Callable[[list[str]], Awaitable[Rows]], *, part: str = "list"

@@ -58,6 +58,9 @@ class Context:
             raise LookupError("The connector is gone")
         self.do("SET LOCAL work_mem = '64MB'")
         self.do("CREATE TEMP TABLE touched (service_principal_id uuid) ON COMMIT DROP")
+        if self.delta:  # few rows, to be looked up one by one in tables of millions
+            for table in FUTURE:
+                self.do(f"ANALYZE {{s}}.{table}")
         self.first = not self.do("SELECT 1 FROM inventory_plugin WHERE connector_id = %(c)s LIMIT 1")
 
     def do(self, statement: str, **more: Any) -> int:

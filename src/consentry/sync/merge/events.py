@@ -32,7 +32,8 @@ FROM told e LEFT JOIN LATERAL jsonb_array_elements_text(e.facts -> 'grants') AS 
 WHERE e.service_principal_id IS NOT NULL AND (n.grant_id IS NOT NULL OR (e.admin_consent IS NOT NULL
   AND e.activity IN ('consent to application', 'add delegated permission grant', 'add oauth2permissiongrant')))
 """
-_GRANT_DATES = """
+_DATED = """
+CREATE TEMP TABLE dated ON COMMIT DROP AS
 WITH said AS (
   SELECT grant_id, at, initiated_by FROM heard WHERE grant_id IS NOT NULL
   UNION ALL
@@ -42,9 +43,11 @@ WITH said AS (
   UNION ALL
   SELECT g.grant_id, h.at, h.initiated_by FROM heard h
   JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id IS NULL AND g.client_id = h.service_principal_id AND g.resource_id = h.resource_id
-  WHERE h.grant_id IS NULL AND h.who = h.service_principal_id),
-latest AS (SELECT DISTINCT ON (grant_id) grant_id, at, initiated_by FROM said ORDER BY grant_id, at DESC)
-UPDATE inventory_delegatedgrant g SET granted_at = l.at, granted_by = l.initiated_by FROM latest l
+  WHERE h.grant_id IS NULL AND h.who = h.service_principal_id)
+SELECT DISTINCT ON (grant_id) grant_id, at, initiated_by FROM said ORDER BY grant_id, at DESC
+"""
+_GRANT_DATES = """
+UPDATE inventory_delegatedgrant g SET granted_at = l.at, granted_by = l.initiated_by FROM dated l
 WHERE g.connector_id = %(c)s AND g.grant_id = l.grant_id AND g.removed_at IS NULL AND (g.granted_at IS NULL OR l.at >= g.granted_at)
   AND (g.granted_at, g.granted_by) IS DISTINCT FROM (l.at, l.initiated_by)
 """
@@ -73,6 +76,8 @@ def merge(context: Context) -> None:
     context.do("ANALYZE told")
     context.do(_HEARD)
     context.do("ANALYZE heard")
+    context.do(_DATED)
+    context.do("ANALYZE dated (at)")
     context.do(_GRANT_DATES)
     context.do(_ASSIGNERS)
-    context.do("DROP TABLE told, heard")
+    context.do("DROP TABLE told, heard, dated")
