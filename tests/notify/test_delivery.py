@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock
+from email import message_from_bytes
+from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -213,6 +215,40 @@ def test_a_digest_is_one_message(receiver: Receiver) -> None:
     text = json.loads(body)["message"]
     assert "First" in text and "Second" in text
     assert "\u202e" not in text
+
+
+class _Mailbox(socketserver.StreamRequestHandler):
+    """As much of SMTP (RFC 5321) as a client without encryption and sign-in needs."""
+
+    def handle(self) -> None:
+        def say(line: str) -> None:
+            self.wfile.write(f"{line}\r\n".encode())
+
+        say("220 mail.demo.example")
+        for raw in self.rfile:
+            verb = raw.decode().strip().upper()
+            if verb.startswith("DATA"):
+                say("354 go on")
+                self.server.letters.append(b"".join(iter(self.rfile.readline, b".\r\n")))  # type: ignore[attr-defined]
+            say("221 bye" if verb == "QUIT" else "250 yes")
+            if verb == "QUIT":
+                return
+
+
+@pytest.mark.django_db(transaction=True)
+def test_mail_arrives_without_what_turns_text_around() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Mailbox) as server:
+        server.letters = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"mailto://127.0.0.1:{server.server_address[1]}?from=console@demo.example&to=security@demo.example&mode=insecure"
+        channel(address, ChannelKind.CHAT)
+        tell(title="Acme \u202eNotes gained Mail.Send")
+        assert services.deliver_due() == 1
+        server.shutdown()
+        (letter,) = [message_from_bytes(one, policy=default) for one in server.letters]  # type: ignore[attr-defined]
+    assert "security@demo.example" in letter["To"]
+    assert letter["Subject"] == "Acme Notes gained Mail.Send"
+    assert Delivery.objects.get().state == "delivered"
 
 
 @pytest.mark.django_db(transaction=True)
