@@ -23,8 +23,8 @@ Cursor = dict[str, Any]
 EXPAND_CAP = 20  # $expand on directory objects stops at 20 without a next link
 MOST_RESTARTS = 5
 WINDOW = 16  # requests side by side; the client's own gate is as wide
-AT_ONCE = 4  # requests of one window of ids: what is read ahead is held in memory
-WINDOWS_AHEAD = 8  # one plugin with many pages does not hold up the others
+AT_ONCE = 8  # requests of one window of ids: what is read ahead is held in memory
+WINDOWS_AHEAD = 4  # one plugin with many pages does not hold up the others
 UNLICENSED_TRIES = 3  # "no premium licence" is known to come and go in licensed tenants
 
 
