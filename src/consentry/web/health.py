@@ -61,7 +61,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _collect(registry: CollectorRegistry) -> None:
-    Gauge("consentry_workers", "Workers heard of lately", registry=registry).set(living_workers())
+    Gauge("consentry_workers", "Lanes of workers heard of lately, two in each process", registry=registry).set(living_workers())
     jobs = Gauge("consentry_jobs", "Jobs by status", ["status"], registry=registry)
     for status in ("todo", "doing", "failed"):
         jobs.labels(status).set(ProcrastinateJob.objects.filter(status=status).count())
