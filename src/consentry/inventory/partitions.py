@@ -25,14 +25,17 @@ class Partitioned:
 
     @property
     def analyzed(self) -> str:
-        """The columns whose statistics queries need; those of names and ids as text cost the most and tell nothing."""
-        return ", ".join(("connector_id", "removed_at", *self.indexes, *self.others))
+        """The columns whose statistics queries need; those of names as text cost the most and tell nothing.
+
+        Without the key's, PostgreSQL takes it for one that many rows share, as the connector is part of the index.
+        """
+        return ", ".join(("connector_id", self.key, "removed_at", *self.indexes, *self.others))
 
 
 PARTITIONED: dict[str, Partitioned] = {
     "inventory_delegatedgrant": Partitioned("grant_id", ("client_id", "principal_id"), ("resource_id", "scope_set_id", "consent_type")),
     "inventory_approleassignment": Partitioned("assignment_id", ("principal_id", "resource_id"), ("app_role_id",)),
-    "inventory_principal": Partitioned("object_id", (), ("object_id", "kind", "user_type")),
+    "inventory_principal": Partitioned("object_id", (), ("kind", "user_type")),
     "inventory_assignee": Partitioned("assignment_id", ("service_principal_id",), ("principal_id", "kind")),
 }
 

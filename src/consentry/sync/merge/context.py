@@ -59,7 +59,7 @@ class Context:
         self.do("SET LOCAL work_mem = '64MB'")
         self.do("CREATE TEMP TABLE touched (service_principal_id uuid) ON COMMIT DROP")
         if self.delta:  # few rows, to be looked up one by one in tables of millions
-            for table in FUTURE:
+            for table in (*FUTURE, "removed"):
                 self.do(f"ANALYZE {{s}}.{table}")
         self.first = not self.do("SELECT 1 FROM inventory_plugin WHERE connector_id = %(c)s LIMIT 1")
 
