@@ -316,7 +316,7 @@ async def floor(tenant: str) -> dict[str, Any]:
             sweep("/v1.0/servicePrincipals?$select=id,appOwnerOrganizationId&$expand=appRoleAssignedTo&$top=999", structs.Assignable, "assignee", assignees),
             sweep("/v1.0/applications?$select=id&$expand=federatedIdentityCredentials&$top=999", structs.WithFederatedCredentials, "credential", lambda rows: [shape.federated(row.id, one) for row in rows for one in row.federatedIdentityCredentials]),
             sweep("/v1.0/applications?$top=999", structs.Application, "application", lambda rows: [shape.application(row) for row in rows]),
-            sweep("/v1.0/oauth2PermissionGrants?$top=999", structs.Grant, "delegated_grant", grants),
+            sweep("/v1.0/oauth2PermissionGrants?$select=id,clientId,consentType,principalId,resourceId,scope&$top=999", structs.Grant, "delegated_grant", grants),
         )  # fmt: skip
         ids = sorted(people)
         found = page_of(structs.DirectoryObject)

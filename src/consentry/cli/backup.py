@@ -26,7 +26,7 @@ def backup(file: Path = typer.Argument(help="File to write.")) -> None:
     partial = file.with_name(file.name + ".partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as target:
-        _run(["pg_dump", "--format=custom", "--no-owner", "--exclude-schema=staging", f"--dbname={url}"], "backup_failed", stdout=target)
+        _run(["pg_dump", "--format=custom", "--no-owner", "--exclude-schema=staging_*", f"--dbname={url}"], "backup_failed", stdout=target)
     partial.replace(file)
     say(f"Wrote {file}. Keep a copy of the key file {secrets.key_file()} in another place: without it the stored secrets are lost.")
 

@@ -315,4 +315,6 @@ def delete(subject: Connector | Integration, *, actor: str) -> None:
     connector = subject if isinstance(subject, Connector) else subject.connector
     kind = "connector" if isinstance(subject, Connector) else "integration"
     audit.record(connector.account_id, actor=actor, action=f"connect:{kind}:deleted", subject=connector.name)
+    if isinstance(subject, Connector):
+        Connector.objects.select_for_update().filter(pk=subject.pk).first()  # a merge that holds it ends first; later ones find it gone
     subject.delete()

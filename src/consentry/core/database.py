@@ -26,6 +26,7 @@ with warnings.catch_warnings():  # it looks for a run-time folder that it does n
 OLDEST_SERVER = 150000
 DATABASE = "consentry"
 _MIGRATION_LOCK = 0x436F6E73  # "Cons"
+# Nothing replicates from the embedded server, so what a transaction makes anew (indexes, copies of tables) is not written twice
 _TUNING = """
 # Consentry's settings for the embedded server
 max_connections = 200
@@ -33,6 +34,9 @@ shared_buffers = 256MB
 work_mem = 32MB
 maintenance_work_mem = 256MB
 max_wal_size = 4GB
+wal_buffers = 64MB
+wal_level = minimal
+max_wal_senders = 0
 jit = off
 """
 _log = logging.getLogger(__name__)

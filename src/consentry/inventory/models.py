@@ -5,8 +5,8 @@
 foreign key, because Microsoft's collections arrive separately and name objects that no longer exist.
 ``removed_at`` marks what a complete collection no longer listed; rows are kept for history. The tables that grow with the
 tenant (``PARTITIONED``) have a partition for each connector, which a first sync loads before anybody sees it and which is dropped as
-a whole. They have no foreign key constraints (``db_constraint=False``): checking them took longer than writing the rows, and only
-the merge writes them, holding the connector's row.
+a whole. They, plugins and changes have no foreign key constraints (``db_constraint=False``): checking them took longer than writing
+the rows, and only the merge writes them, holding the connector's row.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Plugin(models.Model):
     """One service principal of a connector's tenant, with aggregates that the merge and the scoring keep fresh."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, related_name="plugins")
+    connector = models.ForeignKey(
+        "connect.Connector", on_delete=models.CASCADE, related_name="plugins", db_constraint=False, db_index=False
+    )
     service_principal_id = models.UUIDField()  # object id
     app_id = models.UUIDField(null=True)
     # As Microsoft gave it
@@ -181,7 +183,7 @@ class AppRoleAssignment(models.Model):
 class PermissionDefinition(models.Model):
     """One scope or app role as a resource of the tenant defines it, with its level from our catalogue."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_index=False)
     resource_id = models.UUIDField()  # object id of the resource's service principal
     resource_app_id = models.UUIDField(null=True)
     resource_name = models.TextField(blank=True)
@@ -245,7 +247,7 @@ class Assignee(models.Model):
 class InheritedPermission(models.Model):
     """A permission that an agent identity has because its blueprint's principal has it; for everybody, as Microsoft inherits no others."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_index=False)
     service_principal_id = models.UUIDField()  # the agent identity's
     kind = models.CharField(max_length=12)  # delegated | application
     resource_id = models.UUIDField()
@@ -265,7 +267,7 @@ class InheritedPermission(models.Model):
 class Owner(models.Model):
     """Somebody who owns a service principal or its application object."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_index=False)
     service_principal_id = models.UUIDField()
     owner_id = models.UUIDField()
     source = models.CharField(max_length=20)  # service_principal | application
@@ -290,7 +292,7 @@ class PublisherTenant(models.Model):
 class Credential(models.Model):
     """A secret or certificate on a service principal or its application object. Never its value."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_index=False)
     service_principal_id = models.UUIDField()
     source = models.CharField(max_length=20)  # service_principal | application | federated
     kind = models.CharField(max_length=20)  # secret | certificate | federated
@@ -312,7 +314,7 @@ class Credential(models.Model):
 class ConsentEvent(models.Model):
     """One consent, credential, owner or role event of the audit log, shaped."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_index=False)
     event_id = models.TextField()
     at = models.DateTimeField()
     activity = models.TextField()  # normalised, see providers.entra.shape
@@ -335,7 +337,7 @@ class ConsentEvent(models.Model):
 class TenantFact(models.Model):
     """A single object of the tenant: its consent policy and the like."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_index=False)
     name = models.CharField(max_length=60)  # authorization_policy, admin_consent_request_policy, ...
     value = models.JSONField()
     read_at = models.DateTimeField()
@@ -347,11 +349,11 @@ class TenantFact(models.Model):
 class Change(models.Model):
     """One difference between two syncs, kept for ever."""
 
-    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE)
+    connector = models.ForeignKey("connect.Connector", on_delete=models.CASCADE, db_constraint=False, db_index=False)
     run_id = models.BigIntegerField(null=True)
     at = models.DateTimeField()
     kind = models.CharField(max_length=40)  # inventory.changes.ChangeKind
-    plugin = models.ForeignKey(Plugin, on_delete=models.CASCADE, null=True, related_name="changes")
+    plugin = models.ForeignKey(Plugin, on_delete=models.CASCADE, null=True, related_name="changes", db_constraint=False, db_index=False)
     principal_id = models.UUIDField(null=True)
     subject = models.TextField(blank=True)  # what changed, for the sentence: a permission, a key id, a field
     before = models.JSONField(null=True)

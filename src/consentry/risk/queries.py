@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,34 +22,33 @@ from consentry.risk.score import score
 
 _LATELY = timedelta(days=30)
 _HELD = """
-SELECT g.client_id::text, 'delegated', r.name, r.app_id::text, v, bool_or(g.everybody), sum(CASE WHEN g.everybody THEN 0 ELSE g.grants END), false
+SELECT g.client_id::text, 'delegated', g.resource_id::text, '', v, bool_or(g.everybody), sum(CASE WHEN g.everybody THEN 0 ELSE g.grants END), false
 FROM inventory_grantsummary g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
-LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = g.resource_id
-WHERE g.connector_id = %(c)s AND v <> '' AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s)) GROUP BY g.client_id, r.name, r.app_id, v
+WHERE g.connector_id = %(c)s AND v <> '' AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s::uuid[])) GROUP BY g.client_id, g.resource_id, v
 UNION ALL
-SELECT a.principal_id::text, 'application', coalesce(r.name, a.resource_name, ''), r.app_id::text, coalesce(d.value, ''), true, 0, false
+SELECT a.principal_id::text, 'application', a.resource_id::text, coalesce(a.resource_name, ''), coalesce(d.value, ''), true, 0, false
 FROM inventory_approleassignment a
-LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = a.resource_id
 LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
-WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR a.principal_id = ANY(%(only)s))
+WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR a.principal_id = ANY(%(only)s::uuid[]))
 UNION ALL
-SELECT i.service_principal_id::text, i.kind, coalesce(r.name, ''), r.app_id::text, CASE i.kind WHEN 'delegated' THEN i.permission ELSE coalesce(d.value, '') END, true, 0, true
+SELECT i.service_principal_id::text, i.kind, i.resource_id::text, '', CASE i.kind WHEN 'delegated' THEN i.permission ELSE coalesce(d.value, '') END, true, 0, true
 FROM inventory_inheritedpermission i
-LEFT JOIN inventory_plugin r ON r.connector_id = %(c)s AND r.service_principal_id = i.resource_id
 LEFT JOIN inventory_permissiondefinition d ON d.connector_id = %(c)s AND d.resource_id = i.resource_id AND d.permission_id::text = i.permission AND d.kind = 'application'
-WHERE i.connector_id = %(c)s AND i.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR i.service_principal_id = ANY(%(only)s))
+WHERE i.connector_id = %(c)s AND i.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR i.service_principal_id = ANY(%(only)s::uuid[]))
 """
+# Few, whatever the tenant's size: looked up by their ids, where a join would read every plugin
+_RESOURCES = "SELECT service_principal_id::text, name, app_id::text FROM inventory_plugin WHERE connector_id = %(c)s AND service_principal_id = ANY(%(ids)s::uuid[])"
 # What was there when its collection was first read was not seen appearing
 _KEYS = """
 SELECT service_principal_id, source, kind, usage, starts_at, ends_at, CASE WHEN first_seen > began.at THEN first_seen END
 FROM inventory_credential,
   (SELECT (SELECT first_seen FROM inventory_credential WHERE connector_id = %(c)s ORDER BY id LIMIT 1) AS at) began
-WHERE connector_id = %(c)s AND removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR service_principal_id = ANY(%(only)s))
+WHERE connector_id = %(c)s AND removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR service_principal_id = ANY(%(only)s::uuid[]))
 """
 _OWNERS = """
 SELECT o.service_principal_id, count(DISTINCT o.owner_id), array_agg(DISTINCT n.name) FILTER (WHERE n.name <> '')
 FROM inventory_owner o LEFT JOIN inventory_principal n ON n.connector_id = o.connector_id AND n.object_id = o.owner_id
-WHERE o.connector_id = %(c)s AND o.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR o.service_principal_id = ANY(%(only)s)) GROUP BY 1
+WHERE o.connector_id = %(c)s AND o.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR o.service_principal_id = ANY(%(only)s::uuid[])) GROUP BY 1
 """
 _GUESTS = """
 WITH guests AS MATERIALIZED (SELECT object_id FROM inventory_principal WHERE connector_id = %(c)s AND user_type = 'Guest')
@@ -59,24 +58,24 @@ JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id = n
 _GUESTS_OF = """
 SELECT g.client_id, count(DISTINCT g.principal_id) FROM inventory_delegatedgrant g
 JOIN inventory_principal n ON n.connector_id = %(c)s AND n.object_id = g.principal_id AND n.user_type = 'Guest'
-WHERE g.connector_id = %(c)s AND g.client_id = ANY(%(only)s) AND g.removed_at IS NULL GROUP BY 1
+WHERE g.connector_id = %(c)s AND g.client_id = ANY(%(only)s::uuid[]) AND g.removed_at IS NULL GROUP BY 1
 """
 _POWERFUL = """
 SELECT g.client_id, array_agg(DISTINCT coalesce(n.name, n.user_principal_name, g.principal_id::text)) FROM inventory_delegatedgrant g
 LEFT JOIN inventory_principal n ON n.connector_id = g.connector_id AND n.object_id = g.principal_id
-WHERE g.connector_id = %(c)s AND g.principal_id = ANY(%(holders)s) AND g.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s)) GROUP BY 1
+WHERE g.connector_id = %(c)s AND g.principal_id = ANY(%(holders)s) AND g.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s::uuid[])) GROUP BY 1
 """
 _BURSTS = """
 WITH began AS (SELECT coalesce((SELECT read_at FROM inventory_tenantfact WHERE connector_id = %(c)s AND name = 'grants_first_read'), %(lately)s) AS at),
 said AS (
   SELECT service_principal_id AS client_id, coalesce(principal_id, initiated_by_id) AS who, at FROM inventory_consentevent
   WHERE connector_id = %(c)s AND activity = 'consent to application' AND admin_consent IS NOT TRUE AND at > %(lately)s
-    AND (%(only)s::uuid[] IS NULL OR service_principal_id = ANY(%(only)s))
+    AND (%(only)s::uuid[] IS NULL OR service_principal_id = ANY(%(only)s::uuid[]))
   UNION ALL
   SELECT client_id, principal_id, coalesce(granted_at, first_seen) FROM inventory_delegatedgrant, began
   WHERE connector_id = %(c)s AND removed_at IS NULL AND principal_id IS NOT NULL
     AND (granted_at > %(lately)s OR granted_at IS NULL AND first_seen > greatest(began.at, %(lately)s))
-    AND (%(only)s::uuid[] IS NULL OR client_id = ANY(%(only)s))),
+    AND (%(only)s::uuid[] IS NULL OR client_id = ANY(%(only)s::uuid[]))),
 firsts AS (SELECT client_id, who, min(at) AS at FROM said WHERE who IS NOT NULL AND client_id IS NOT NULL GROUP BY 1, 2),
 counted AS (
   SELECT client_id, at, count(*) OVER (PARTITION BY client_id ORDER BY at RANGE BETWEEN CURRENT ROW AND interval '24 hours' FOLLOWING) AS people FROM firsts)
@@ -86,13 +85,13 @@ _HISTORY = """
 SELECT DISTINCT ON (p.service_principal_id, h.kind) p.service_principal_id, h.kind, h.before #>> '{}', h.after #>> '{}'
 FROM inventory_change h JOIN inventory_plugin p ON p.id = h.plugin_id
 WHERE h.connector_id = %(c)s AND h.kind IN ('publisher_changed', 'plugin_woke_up') AND h.at > %(lately)s
-  AND (%(only)s::uuid[] IS NULL OR p.service_principal_id = ANY(%(only)s))
+  AND (%(only)s::uuid[] IS NULL OR p.service_principal_id = ANY(%(only)s::uuid[]))
 ORDER BY p.service_principal_id, h.kind, h.id DESC
 """
 _TENANTS = """
 SELECT p.service_principal_id, CASE WHEN t.domain IN ('', t.name) THEN t.name ELSE concat(t.name, ' (', t.domain, ')') END
 FROM inventory_plugin p JOIN inventory_publishertenant t ON t.tenant_id = p.owner_tenant_id AND t.name <> ''
-WHERE p.connector_id = %(c)s AND p.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR p.service_principal_id = ANY(%(only)s))
+WHERE p.connector_id = %(c)s AND p.removed_at IS NULL AND (%(only)s::uuid[] IS NULL OR p.service_principal_id = ANY(%(only)s::uuid[]))
 """
 _FIELDS = (
     "id", "service_principal_id", "app_id", "name", "origin", "publisher", "verified_publisher", "enabled", "users", "all_users", "reply_urls",
@@ -119,7 +118,7 @@ class Gathered:
 
 def gathered(connector_id: UUID, only: list[UUID] | None = None) -> Gathered:
     """Guests and bursts of consent, by the plugin's object id."""
-    parameters = {"c": connector_id, "only": only, "lately": now() - _LATELY}
+    parameters = {"c": connector_id, "only": _ids(only), "lately": now() - _LATELY}
     return Gathered(
         dict(_rows(_GUESTS if only is None else _GUESTS_OF, parameters, lambda row: (row[0], row[1]))),
         dict(_rows(_BURSTS, parameters, lambda row: (row[0], Burst(row[1], row[2])))),
@@ -133,7 +132,7 @@ def facts(connector: Connector, only: list[UUID] | None = None, known: Gathered 
     """
     moment = now()
     known = known or gathered(connector.pk, only)
-    parameters = {"c": connector.pk, "only": only, "lately": moment - _LATELY}
+    parameters = {"c": connector.pk, "only": _ids(only), "lately": moment - _LATELY}
     single = _single_facts(connector)
     roles = single.get("directory_roles")
     holders = {UUID(holder): tuple(names) for holder, names in roles.items()} if roles is not None else None
@@ -216,7 +215,7 @@ def snapshots(plugins: list[Plugin]) -> dict[UUID, dict[str, Any]]:
         by_connector[plugin.connector_id].append(plugin)
     for connector_id, found in by_connector.items():
         only = [plugin.service_principal_id for plugin in found]
-        parameters = {"c": connector_id, "only": only}
+        parameters = {"c": connector_id, "only": _ids(only)}
         held = _held(parameters)
         for plugin in found:
             if plugin.app_id is None:
@@ -260,17 +259,26 @@ def _single_facts(connector: Connector) -> dict[str, Any]:
 
 def _held(parameters: dict[str, Any]) -> dict[str, list[Held]]:
     """Permissions by the plugin's object id, as text: a hundred thousand UUID objects would cost more than all else here."""
-    known: dict[tuple[str, str, str | None], Judged] = {}
+    known: dict[tuple[str, str, str], tuple[str, Judged]] = {}
     held: dict[str, list[Held]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_HELD, parameters)
-        for plugin_id, kind, resource, app_id, value, everybody, users, inherited in cursor.fetchall():
-            key = (value, kind, app_id)
-            judged = known.get(key)
-            if judged is None:
-                judged = known[key] = judge(value, kind=kind, resource_app_id=app_id or GRAPH)
-            held[plugin_id].append(Held(value, resource or "an unknown resource", kind, everybody, int(users), judged, inherited))
+        found = cursor.fetchall()
+        cursor.execute(_RESOURCES, {"c": parameters["c"], "ids": _ids({row[2] for row in found})})
+        resources = {resource_id: (name, app_id) for resource_id, name, app_id in cursor.fetchall()}
+    for plugin_id, kind, resource_id, said, value, everybody, users, inherited in found:
+        key = (value, kind, resource_id)
+        about = known.get(key)
+        if about is None:
+            name, app_id = resources.get(resource_id, (said, None))
+            about = known[key] = (name or said or "an unknown resource", judge(value, kind=kind, resource_app_id=app_id or GRAPH))
+        held[plugin_id].append(Held(value, about[0], kind, everybody, int(users), about[1], inherited))
     return held
+
+
+def _ids(only: Iterable[UUID | str] | None) -> str | None:
+    """Ids as PostgreSQL reads an array: many statements share them, and a list would be written out anew for each."""
+    return None if only is None else f"{{{','.join(map(str, only))}}}"
 
 
 def _by_id(statement: str, parameters: dict[str, Any], make: Callable[[tuple[Any, ...]], Any]) -> dict[UUID, list[Any]]:

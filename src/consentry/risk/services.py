@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.inventory import queries as inventory
 from consentry.inventory.models import PermissionDefinition, Plugin
+from consentry.providers.entra.values import array
 from consentry.risk import queries
 from consentry.risk.catalogue import SIGN_IN, judge, level_of
 from consentry.risk.facts import Facts
@@ -25,9 +27,11 @@ from consentry.risk.score import VERSION, score
 from consentry.risk.signals import BY_KEY
 from consentry.sync import services as sync
 from consentry.sync.models import SyncRun, TouchedPlugin
+from consentry.sync.staging import Row, encode
 
 MOST_FACTOR = 2.0
-_AT_ONCE = 5500  # plugins whose facts are in memory side by side
+_AT_ONCE = 2500  # plugins of one part; the facts of two are in memory side by side
+_SIDE_BY_SIDE = 2  # while one part waits for the database the other is scored
 _LEVELS = """
 UPDATE inventory_permissiondefinition d SET service = n.service, level = n.level, takeover = n.takeover, data = n.data
 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[]) AS n(id, service, level, takeover, data) WHERE d.id = n.id
@@ -53,20 +57,20 @@ WHERE c.id = %s AND p.connector_id = c.id AND p.app_id = d.app_id AND d.supersed
 """
 
 
-@transaction.atomic
 def rescore_run(run_id: int) -> None:
-    """Score the plugins that a run touched, all of them after a full run as time counts too, and close the run."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = off")  # lost in a crash, the run is scored again
+    """Score the plugins that a run touched, all of them after a full run as time counts too, and close the run.
+
+    A large tenant's are scored part by part, each in a transaction of its own; after a kill all of it is done again.
+    """
     run = SyncRun.objects.select_related("connector").get(pk=run_id)
     stale = Plugin.objects.filter(connector_id=run.connector_id, removed_at__isnull=True).exclude(risk__version=VERSION)
     touched = TouchedPlugin.objects.filter(run_id=run_id).values_list("plugin__service_principal_id", flat=True)
     rescore(run.connector, None if run.mode == "full" or stale.exists() else list(touched))
-    sync.finish_run(run_id, inventory.counts(run.connector_id))
-    events.emit("risk:run:scored", run_id=run_id)
+    with transaction.atomic():
+        sync.finish_run(run_id, inventory.counts(run.connector_id))
+        events.emit("risk:run:scored", run_id=run_id)
 
 
-@transaction.atomic
 def rescore(connector: Connector, only: list[UUID] | None = None) -> int:
     """Levels of the tenant's permissions, and services, level and score of every plugin, or of those with these object ids.
 
@@ -80,14 +84,32 @@ def _rescore(connector: Connector, only: list[UUID] | None) -> int:
     if only is not None and not only:
         return 0
     factors = queries.factors(connector.account_id)
-    written = 0
-    known = queries.gathered(connector.pk) if only is None else None
-    for part in _parts(connector, only):
-        # a list, for COPY and the cursor behind the iterator share one connection
-        written += _write([_scored(plugin, facts, factors) for plugin, facts in queries.facts(connector, part, known)])
+    parts = list(_parts(connector, only))
+    known = queries.gathered(connector.pk, only if len(parts) == 1 else None)
+    if len(parts) == 1 or connection.in_atomic_block:
+        written = sum(_rescore_part(connector, part, factors, known) for part in parts)
+    else:
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            written = sum(pool.map(lambda part: _rescore_alone(connector, part, factors, known), parts))
     with connection.cursor() as cursor:
         cursor.execute(_DECISIONS, [connector.pk])
     return written
+
+
+def _rescore_alone(connector: Connector, part: list[UUID] | None, factors: dict[str, float], known: queries.Gathered) -> int:
+    """Score a part in a thread of its own, which has a connection of its own."""
+    try:
+        return _rescore_part(connector, part, factors, known)
+    finally:
+        connection.close()
+
+
+@transaction.atomic
+def _rescore_part(connector: Connector, part: list[UUID] | None, factors: dict[str, float], known: queries.Gathered) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")  # lost in a crash, it is scored again
+    # a list, for COPY and the cursor behind the iterator share one connection
+    return _write([_scored(plugin, facts, factors) for plugin, facts in queries.facts(connector, part, known)])
 
 
 def _parts(connector: Connector, only: list[UUID] | None) -> Iterator[list[UUID] | None]:
@@ -125,7 +147,7 @@ def _judge_definitions(connector_id: UUID) -> None:
             cursor.execute(_LEVELS, [list(column) for column in zip(*changed, strict=True)])
 
 
-def _scored(plugin: Any, facts: Facts, factors: dict[str, float]) -> tuple[Any, ...]:
+def _scored(plugin: Any, facts: Facts, factors: dict[str, float]) -> Row:
     result = score(facts, factors)
     services: set[str] = set()
     furthest = 0.0
@@ -135,15 +157,14 @@ def _scored(plugin: Any, facts: Facts, factors: dict[str, float]) -> tuple[Any, 
         furthest = max(furthest, judged.takeover, judged.data)
     services.discard(SIGN_IN)
     explained = msgspec.json.encode(result.as_data()).decode().replace("\\u0000", "")
-    return plugin.id, sorted(services), level_of(furthest), result.score, result.level, explained
+    return str(plugin.id), array(sorted(services)), level_of(furthest), str(result.score), result.level, explained
 
 
-def _write(rows: Iterable[tuple[Any, ...]]) -> int:
+def _write(rows: list[Row]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_NEW)
         with cursor.copy("COPY new_score FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+            copy.write(encode(rows))
         cursor.execute(_WRITE, {"now": now(), "version": VERSION})
         written = int(cursor.rowcount)
         cursor.execute("DROP TABLE new_score")

@@ -52,9 +52,9 @@ class Query:
     page_token_lifetime: float | None
 
     @property
-    def select(self) -> list[str] | None:
+    def select(self) -> frozenset[str] | None:
         text = self.parameters.get("$select")
-        return [name.strip() for name in text.split(",")] if text else None
+        return frozenset(name.strip() for name in text.split(",")) if text else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ def page(
     if not top.isdigit() or not 1 <= int(top) <= LARGEST_PAGE:
         raise GraphError(400, "Request_BadRequest", f"Invalid page size specified: '{top}'. Must be between 1 and 999 inclusive.")
     size = min(int(top), largest)
-    offset = _offset(query, ids)
-    values = [odata.project(render(item), query.select) for item in ids[offset : offset + size]]
+    offset, select = _offset(query, ids), query.select
+    values = [odata.project(render(item), select) for item in ids[offset : offset + size]]
     answer: Row = {"@odata.context": f"{query.url.split('/' + query.version)[0]}/{query.version}/$metadata#{query.path}"}
     if query.parameters.get("$count") == "true" and query.eventual and offset == 0:
         answer["@odata.count"] = len(ids)
@@ -180,7 +180,7 @@ def _expanded(directory: Directory, query: Query, row: Row, allowed: dict[str, C
     match = re.match(r"^(\w+)(?:\(\$select=([^)]*)\))?$", query.parameters["$expand"])
     if match is None or match[1] not in allowed:
         raise unsupported(f"Could not expand '{query.parameters['$expand']}'.")
-    select = match[2].split(",") if match[2] else None
+    select = frozenset(match[2].split(",")) if match[2] else None
     related = [odata.project(item, select) for item in allowed[match[1]](row)[:EXPAND_CAP]]
     return {**odata.project(row, query.select), match[1]: related}
 

@@ -42,9 +42,9 @@ def equalities(text: str) -> dict[str, str]:
     return found
 
 
-def project(row: Row, select: list[str] | None) -> Row:
+def project(row: Row, select: frozenset[str] | None) -> Row:
     """Only the selected properties, always with ``id`` and ``@odata.type`` where the row has them."""
-    if select is None:
+    if select is None or row.keys() <= select:
         return row
     return {name: value for name, value in row.items() if name in select or name in {"id", "@odata.type"} or "@odata" in name}
 

@@ -54,7 +54,7 @@ class SyncRun(models.Model):
 class CollectionProgress(models.Model):
     """How far one collection of one run has come; also the cursor from which a killed worker resumes."""
 
-    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="collections")
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="collections", db_index=False)
     name = models.CharField(max_length=60)
     state = models.CharField(max_length=20, default="waiting")  # waiting | reading | complete | incomplete
     rows = models.BigIntegerField(default=0)
@@ -88,7 +88,7 @@ class DeltaLink(models.Model):
 class TouchedPlugin(models.Model):
     """A plugin whose facts a run changed: what the steps after the merge look at."""
 
-    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="touched")
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="touched", db_constraint=False, db_index=False)
     plugin = models.ForeignKey("inventory.Plugin", on_delete=models.CASCADE, db_constraint=False)
 
     class Meta:

@@ -9,7 +9,8 @@ the inventory, indexed as soon as it is whole while other collections are still 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -168,29 +169,38 @@ async def waiting(connection: psycopg.AsyncConnection[Any], schema: str) -> list
     return [row[0] for row in await found.fetchall()]
 
 
-async def prepare(connection: psycopg.AsyncConnection[Any], schema: str, table: str, connector_id: UUID) -> int:
-    """Index a partition-to-be that is whole, and count grants. Returns how many rows it had twice, of which one is kept. Can be called again."""
+async def prepare(connections: Sequence[psycopg.AsyncConnection[Any]], schema: str, table: str, connector_id: UUID) -> int:
+    """Index a partition-to-be that is whole, and count grants, side by side on two connections.
+
+    Returns how many rows it had twice, of which one is kept. Can be called again.
+    """
     relation, kind = sql.Identifier(schema, table), PARTITIONED[FUTURE[table]]
     key, *others = (f"{table}_{connector_id.hex}_{number}" for number in range(1 + len(kind.indexes)))  # unlike those of other connectors
     doubles = 0
-    if not await _there(connection, f"{schema}.{key}"):
+    first, second = connections
+    if not await _there(first, f"{schema}.{key}"):
         column = sql.Identifier(kind.key)
         unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} ({}, connector_id)").format(sql.Identifier(key), relation, column)
         try:
-            await connection.execute(unique)
+            await first.execute(unique)
         except psycopg.errors.UniqueViolation:  # pages overlap when something was added between them
-            async with connection.transaction():
+            async with first.transaction():
                 twice = sql.SQL("DELETE FROM {t} a USING {t} b WHERE a.{k} = b.{k} AND a.ctid > b.ctid").format(t=relation, k=column)
-                doubles = (await connection.execute(twice)).rowcount
-                await connection.execute(unique)
-    for name, indexed in zip(others, kind.indexes, strict=True):
-        index = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} ({})")
-        await connection.execute(index.format(sql.Identifier(name), relation, sql.Identifier(indexed)))
-    await connection.execute(sql.SQL("ANALYZE {} ({})").format(relation, sql.SQL(kind.analyzed)))
-    if table == "delegated_grant":
+                doubles = (await first.execute(twice)).rowcount
+                await first.execute(unique)
+
+    async def index() -> None:
+        for name, indexed in zip(others, kind.indexes, strict=True):
+            statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} ({})")
+            await first.execute(statement.format(sql.Identifier(name), relation, sql.Identifier(indexed)))
+        await first.execute(sql.SQL("ANALYZE {} ({})").format(relation, sql.SQL(kind.analyzed)))
+
+    async def count() -> None:
         for name, query in (("grant_summary", SUMMARY), ("grant_people", PEOPLE)):
             counted = query.replace("{grants}", f"{schema}.delegated_grant WHERE true")
-            await connection.execute(f"CREATE TABLE IF NOT EXISTS {schema}.{name} AS {counted}".encode())
+            await second.execute(f"CREATE TABLE IF NOT EXISTS {schema}.{name} AS {counted}".encode())
+
+    await asyncio.gather(index(), *([count()] if table == "delegated_grant" else []))
     return doubles
 
 

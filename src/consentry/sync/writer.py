@@ -115,16 +115,21 @@ class Writer:
         if self.connector_id is None:
             return
         await self.flush()
-        async with await psycopg.AsyncConnection.connect(
-            self._connection.info.dsn, password=self._connection.info.password, autocommit=True
-        ) as own:
-            await own.execute("SET synchronous_commit = off; SET max_parallel_maintenance_workers = 0")  # the merge's commit makes it last
-            if progress.table not in await staging.waiting(own, self.schema):
+        async with await self._beside() as one, await self._beside() as other:
+            if progress.table not in await staging.waiting(one, self.schema):
                 return
-            doubles = await staging.prepare(own, self.schema, progress.table, self.connector_id)
+            doubles = await staging.prepare((one, other), self.schema, progress.table, self.connector_id)
         progress.staged[progress.table] = progress.staged.get(progress.table, 0) - doubles
         await self._put(_Item(progress))
         await self.flush()
+
+    async def _beside(self) -> psycopg.AsyncConnection[Any]:
+        """A connection for work beside the writer's own."""
+        info = self._connection.info
+        made = await psycopg.AsyncConnection.connect(info.dsn, password=info.password, autocommit=True)
+        # the merge's commit makes it last; what counts grants holds them in memory
+        await made.execute("SET synchronous_commit = off; SET max_parallel_maintenance_workers = 0; SET work_mem = '128MB'")
+        return made
 
     async def _start_over(self) -> None:
         await self._connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE".encode())

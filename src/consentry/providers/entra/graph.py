@@ -79,6 +79,7 @@ class GraphClient:
     _slow_lane: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _slow_times: deque[float] = field(default_factory=deque, init=False)
     _pause_until: float = field(default=0.0, init=False)
+    _ease_until: float = field(default=0.0, init=False)  # batches alone hold back
     _strikes: int = field(default=0, init=False)  # pauses after each other without anything coming through
     _arrived: int = field(default=0, init=False)
 
@@ -174,7 +175,7 @@ class GraphClient:
                 **({"Content-Type": "application/json"} if body is not None else {}),
                 **(extra or {}),
             }
-            await self._wait_for_pause()
+            await self._wait_for_pause(batch=batch)
             self.counters.requests += 1
             self.counters.retried += turns.taken > 1
             try:
@@ -231,16 +232,25 @@ class GraphClient:
         self._pause_until = max(self._pause_until, moment + max(wait, own))
 
     def _heed(self, percentage: str | None) -> None:
-        # 0.8 to 1.8 of the limit: slow down before Graph does it for us, the more the nearer it is
+        # 0.8 to 1.8 of the limit: slow down before Graph does it for us, the more the nearer it is. Batches first: one costs
+        # twenty times as much as a page, and whatever waits for the last page of a long chain waits for every page of it
         try:
             share = float(percentage or 0)
         except ValueError:
             return
         if share >= 0.8:
-            self._pause_until = max(self._pause_until, time.monotonic() + min(5.0, 2 * share - 1.5))
+            until = time.monotonic() + min(5.0, 2 * share - 1.5)
+            self._ease_until = max(self._ease_until, until)
+            if share >= 1:
+                self._pause_until = max(self._pause_until, until)
 
-    async def _wait_for_pause(self) -> None:
-        while (remaining := self._pause_until - time.monotonic()) > 0:
+    async def _wait_for_pause(self, *, batch: bool) -> None:
+        latest = time.monotonic() + _LONGEST_PAUSE  # others that go on never hold a batch back for longer
+        while True:
+            moment = time.monotonic()
+            remaining = max(self._pause_until, min(self._ease_until, latest) if batch else 0.0) - moment
+            if remaining <= 0:
+                return
             await asyncio.sleep(remaining)
 
     async def _slow_pace(self) -> None:

@@ -28,6 +28,7 @@ PLUGIN_PROPERTIES = (
     "keyCredentials,passwordCredentials,info,notes,description,appDescription"
 )
 _GRANT_PROPERTIES = "id,clientId,consentType,principalId,resourceId,scope"
+_ASSIGNMENT_PROPERTIES = "id,principalId,principalType,principalDisplayName,resourceId,resourceDisplayName,appRoleId,createdDateTime"
 # When grants are read plugin by plugin; see docs/decisions/0003-grants-by-plugin.md
 _USUAL_GRANTS_PER_PLUGIN = 20
 _BATCHED_READ_SECONDS = 0.0006  # of work for one plugin, whatever the latency
@@ -79,18 +80,14 @@ class Reader(Surroundings):
             grants = [shape.grant(row, sets) for row in found]
             return {"delegated_grant": grants, "scope_set": sets.take_new()}
 
-        paths = ["/v1.0/oauth2PermissionGrants?$top=999"]
+        select = f"$select={_GRANT_PROPERTIES}"  # halves the resource units
+        paths = [f"/v1.0/oauth2PermissionGrants?{select}&$top=999", "/v1.0/oauth2PermissionGrants?$top=999"]
         await self.sweep(name, "list", paths, structs.Grant, rows, drop, leave=self._batches_are_quicker)
         if not self.cursors.get((name, "list"), {}).get("one_by_one"):
             return
         source = await self.one_by_one("service_principal")
         path = "/servicePrincipals/{}/oauth2PermissionGrants?$top=999"
-        try:  # $select halves the resource units
-            await self.follow_up(
-                name, "by plugin", source, f"{path}&$select={_GRANT_PROPERTIES}", structs.Grant, lambda _, found: rows(found)
-            )
-        except Unavailable:
-            await self.follow_up(name, "by plugin", source, path, structs.Grant, lambda _, found: rows(found))
+        await self.follow_up(name, "by plugin", source, path, structs.Grant, lambda _, found: rows(found), select=_GRANT_PROPERTIES)
 
     def _batches_are_quicker(self, pages: int, page: float) -> bool:
         """Whether reading the grants of every plugin in batches beats the rest of a chain after ``pages`` of ``page`` seconds each."""
@@ -123,7 +120,8 @@ class Reader(Surroundings):
             return {"app_role_assignment": [shape.assignment(row) for row in found]}
 
         source = await self.one_by_one("service_principal") if one_by_one else f"follow_up:{name}"
-        await self.follow_up(name, "rest", source, "/servicePrincipals/{}/appRoleAssignments?$top=999", structs.Assignment, more)
+        path = "/servicePrincipals/{}/appRoleAssignments?$top=999"
+        await self.follow_up(name, "rest", source, path, structs.Assignment, more, select=_ASSIGNMENT_PROPERTIES)
 
     async def owners(self) -> None:
         """Owners of service principals and of applications, complete beyond 20."""

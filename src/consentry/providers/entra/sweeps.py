@@ -176,8 +176,19 @@ class Sweeper:
         path: str,
         kind: type[Any],
         rows: Callable[[str, Any], Rows],
+        *,
+        select: str = "",
     ) -> None:
-        """Read ``path`` for each id of the set ``source``, in batches, every page of it. What is gone meanwhile has nothing."""
+        """Read ``path`` for each id of the set ``source``, in batches, every page of it. What is gone meanwhile has nothing.
+
+        With ``select`` these properties alone are asked for, which halves the resource units, unless the service refuses that.
+        """
+        if select:
+            try:
+                await self.follow_up(collection, part, source, f"{path}&$select={select}", kind, rows)
+            except Unavailable:
+                await self.follow_up(collection, part, source, path, kind, rows)
+            return
         decoder = Decoder(kind)
 
         async def read(object_id: str, answer: bytes | MicrosoftError, made: Rows) -> None:
