@@ -30,8 +30,8 @@ from consentry.sync.models import SyncRun, TouchedPlugin
 from consentry.sync.staging import Row, encode
 
 MOST_FACTOR = 2.0
-_AT_ONCE = 2500  # plugins of one part; the facts of two are in memory side by side
-_SIDE_BY_SIDE = 2  # while one part waits for the database the other is scored
+_AT_ONCE = 5500  # plugins whose facts are in memory side by side
+_SIDE_BY_SIDE = 2  # parts of a larger tenant: while one waits for the database the other is scored
 _LEVELS = """
 UPDATE inventory_permissiondefinition d SET service = n.service, level = n.level, takeover = n.takeover, data = n.data
 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[]) AS n(id, service, level, takeover, data) WHERE d.id = n.id
@@ -120,8 +120,9 @@ def _parts(connector: Connector, only: list[UUID] | None) -> Iterator[list[UUID]
             yield None
             return
         only = list(found.order_by("service_principal_id").values_list("service_principal_id", flat=True))
-    for start in range(0, len(only), _AT_ONCE):
-        yield only[start : start + _AT_ONCE]
+    size = _AT_ONCE if len(only) <= _AT_ONCE else _AT_ONCE // _SIDE_BY_SIDE
+    for start in range(0, len(only), size):
+        yield only[start : start + size]
 
 
 @transaction.atomic
