@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import web
 from tests.world import World
 
-from consentry.inventory.models import AppRoleAssignment, Change, DelegatedGrant, InheritedPermission, Owner, Plugin
+from consentry.inventory.models import AppRoleAssignment, Change, DelegatedGrant, InheritedPermission, Owner, Plugin, Principal
 from consentry.sync import queries
 from consentry.sync.models import DeltaLink, SyncRun
 
@@ -110,9 +111,10 @@ def test_an_expired_link_means_everything_at_once(large: World, status: int, cod
 def test_a_gap_is_mended_by_the_next_delta(large: World) -> None:
     link = DeltaLink.objects.get(collection="delegated_grants").link
     change_a_lot(large.directory)
-    large.weather.refuse("/$batch", 403, "Authorization_RequestDenied", times=1)
+    large.weather.refuse("/$batch", 403, "Authorization_RequestDenied")
     summary = large.sync()
     assert (summary["mode"], summary["status"]) == ("delta", "incomplete")
+    large.weather.rules.clear()
     assert DeltaLink.objects.get(collection="delegated_grants").link == link
     assert large.sync()["mode"] == "delta"
     large.assert_equal_to_tenant()
@@ -194,3 +196,20 @@ def test_a_new_consent_request_is_told_by_a_delta_run(large: World) -> None:
     large.directory.consent_requests[0]["appId"] = str(uuid4())
     summary = large.sync()
     assert (summary["mode"], summary["changes"]) == ("delta", {"consent_requested": 1})
+
+
+def test_people_who_change_or_go_are_known_at_once(large: World) -> None:
+    """Their grants are the same as before: only the delta of users tells."""
+    known = [str(one) for one in large.live(Principal).filter(kind="user").order_by("object_id").values_list("object_id", flat=True)]
+    renamed, gone = known[:2]
+    stranger = str(uuid4())
+    large.directory.users[stranger] = replace(large.directory.users[renamed], id=stranger)
+    large.directory.update_user(renamed, name="Renamed Person", user_type="Guest")
+    large.directory.update_user(stranger, name="Nobody knows")
+    large.directory.delete_user(gone)
+    assert large.sync()["mode"] == "delta"
+    person = Principal.objects.get(object_id=renamed)
+    assert (person.name, person.user_type) == ("Renamed Person", "Guest")
+    assert Principal.objects.get(object_id=gone).removed_at is not None
+    assert not Principal.objects.filter(object_id=stranger).exists()
+    assert large.live(Principal).filter(kind="user").count() == len(known) - 1

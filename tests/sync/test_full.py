@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,13 +12,14 @@ import pytest
 from aiohttp import web
 
 from consentry.connect.models import Capability, CapabilityState, Status
+from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.inventory import models
 from consentry.inventory import queries as inventory_queries
 from consentry.inventory.models import Change, ConsentEvent, LastUsedState, Plugin, PublisherTenant
 from consentry.simulator.directory import Directory
 from consentry.sync import services
-from consentry.sync.models import CollectionProgress, TouchedPlugin
+from consentry.sync.models import CollectionProgress, SyncRun, TouchedPlugin
 
 
 def biggest_resource(directory: Directory) -> dict[str, Any]:
@@ -406,3 +408,18 @@ def test_an_agent_is_scored_and_shown_with_what_its_blueprint_may(make_world: Ca
     assert held["Mail.ReadWrite"] == world.plugin(blueprint).name
     assert "Mail.ReadWrite" in json.dumps(plugin.risk["reasons"])
     assert "inherited from its blueprint" in json.dumps(plugin.risk["reasons"])
+
+
+def test_runs_of_long_ago_are_forgotten_and_what_they_changed_is_not(world: Any) -> None:
+    world.full()
+    world.directory.update_app(next(iter(world.directory.service_principals)), displayName="Renamed")
+    world.full()
+    world.full()
+    *_, third = SyncRun.objects.order_by("pk")
+    changes = Change.objects.count()
+    SyncRun.objects.update(finished_at=now() - timedelta(days=40))
+    assert services.forget() == 2
+    assert list(SyncRun.objects.all()) == [third], "the last full run says when the next one is due"
+    assert not TouchedPlugin.objects.exists()
+    assert set(CollectionProgress.objects.values_list("run_id", flat=True)) == {third.pk}
+    assert Change.objects.count() == changes

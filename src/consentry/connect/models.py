@@ -93,7 +93,7 @@ class Integration(models.Model):
     status_code = models.CharField(max_length=80, blank=True)
     status_reason = models.TextField(blank=True)
     status_remedy = models.TextField(blank=True)
-    sync_every_minutes = models.PositiveIntegerField(default=15)
+    sync_every_minutes = models.PositiveIntegerField(default=5)
     next_sync_at = models.DateTimeField(null=True)
     disconnected_at = models.DateTimeField(null=True)  # data is kept, nothing is read any more
     created_at = models.DateTimeField(auto_now_add=True)

@@ -53,12 +53,8 @@ WHERE o.connector_id = %(c)s AND o.removed_at IS NULL AND (%(only)s::uuid[] IS N
 _GUESTS = """
 WITH guests AS MATERIALIZED (SELECT object_id FROM inventory_principal WHERE connector_id = %(c)s AND user_type = 'Guest')
 SELECT g.client_id, count(DISTINCT g.principal_id) FROM guests n
-JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id = n.object_id AND g.removed_at IS NULL GROUP BY 1
-"""
-_GUESTS_OF = """
-SELECT g.client_id, count(DISTINCT g.principal_id) FROM inventory_delegatedgrant g
-JOIN inventory_principal n ON n.connector_id = %(c)s AND n.object_id = g.principal_id AND n.user_type = 'Guest'
-WHERE g.connector_id = %(c)s AND g.client_id = ANY(%(only)s::uuid[]) AND g.removed_at IS NULL GROUP BY 1
+JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id = n.object_id AND g.removed_at IS NULL
+WHERE %(only)s::uuid[] IS NULL OR g.client_id = ANY(%(only)s::uuid[]) GROUP BY 1
 """
 _POWERFUL = """
 SELECT g.client_id, array_agg(DISTINCT coalesce(n.name, n.user_principal_name, g.principal_id::text)) FROM inventory_delegatedgrant g
@@ -120,7 +116,7 @@ def gathered(connector_id: UUID, only: list[UUID] | None = None) -> Gathered:
     """Guests and bursts of consent, by the plugin's object id."""
     parameters = {"c": connector_id, "only": _ids(only), "lately": now() - _LATELY}
     return Gathered(
-        dict(_rows(_GUESTS if only is None else _GUESTS_OF, parameters, lambda row: (row[0], row[1]))),
+        dict(_rows(_GUESTS, parameters, lambda row: (row[0], row[1]))),
         dict(_rows(_BURSTS, parameters, lambda row: (row[0], Burst(row[1], row[2])))),
     )
 

@@ -120,7 +120,7 @@ def _parts(connector: Connector, only: list[UUID] | None) -> Iterator[list[UUID]
             yield None
             return
         only = list(found.order_by("service_principal_id").values_list("service_principal_id", flat=True))
-    size = _AT_ONCE if len(only) <= _AT_ONCE else _AT_ONCE // _SIDE_BY_SIDE
+    size = _AT_ONCE if len(only) <= _AT_ONCE else _AT_ONCE // (2 * _SIDE_BY_SIDE)  # each thread has memory of its own
     for start in range(0, len(only), size):
         yield only[start : start + size]
 

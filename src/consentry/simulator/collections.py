@@ -203,7 +203,11 @@ def _skus(directory: Directory, query: Query, _: re.Match[str]) -> Row:
 
 @_route("servicePrincipals", *_APPS)
 def _service_principals(directory: Directory, query: Query, _: re.Match[str]) -> Row:
-    rows = list(directory.service_principals.values())
+    ids = odata.wanted_ids(query.parameters.get("$filter", ""))
+    if ids is None:
+        rows = list(directory.service_principals.values())
+    else:
+        rows = [row for one in ids if (row := directory.service_principals.get(one))]
     if "$expand" not in query.parameters:
         return page(query, rows, lambda row: _public(row, query))
     if query.eventual and query.parameters.get("$count"):

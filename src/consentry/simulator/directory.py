@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -269,7 +269,14 @@ class Directory:
                 return
         raise KeyError(key_id)
 
+    def update_user(self, user_id: str, **properties: Any) -> None:
+        """Change a user. Raises ``KeyError`` when he is not there."""
+        self.users[user_id] = replace(self.users[user_id], **properties)
+        self.touch("users", user_id)
+
     def delete_user(self, user_id: str) -> None:
-        """Delete a user; grants go on naming him, as they do for a while at Microsoft. Raises ``KeyError``."""
+        """Delete a user with his assignments; grants go on naming him, as they do for a while at Microsoft. Raises ``KeyError``."""
         del self.users[user_id]
+        self.assignments.pop(user_id, None)
+        self._by_resource = None
         self.touch("users", user_id, present=False)

@@ -31,6 +31,12 @@ def compile_filter(text: str) -> Test:
     return lambda row: all(test(row) for test in tests)
 
 
+def wanted_ids(text: str) -> list[str] | None:
+    """The ids of a filter that is nothing but ``id in (...)``, so that they are looked up; None for other filters."""
+    match = _IN.match(text.strip())
+    return re.findall(r"'((?:[^']|'')*)'", match[2]) if match and match[1] == "id" else None
+
+
 def equalities(text: str) -> dict[str, str]:
     """``$filter`` as field to value where it only has ``eq`` joined by ``and``. Raises ``GraphError`` 400 otherwise."""
     found = {}

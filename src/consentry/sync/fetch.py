@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,7 @@ from consentry.providers.entra.graph import Counters, GraphClient
 from consentry.providers.entra.reads import Reader
 from consentry.providers.entra.sweeps import Page
 from consentry.providers.entra.tokens import Tokens
+from consentry.providers.entra.values import guid
 from consentry.sync import staging
 from consentry.sync.writer import Writer
 
@@ -95,21 +96,21 @@ _AT_ONCE = (
     "consent_requests",
     "risky_service_principals",
 )
-_HEIRS = """
-WITH touched AS (
-  SELECT object_id AS id FROM {s}.service_principal UNION SELECT client_id FROM {s}.delegated_grant
+# Blueprints' principals that were read again, have other grants or are gone
+_BLUEPRINTS = """
+SELECT service_principal_id FROM inventory_plugin
+WHERE connector_id = %(c)s AND odata_type ILIKE '%%agentIdentityBlueprintPrincipal' AND service_principal_id = ANY(ARRAY(
+  SELECT object_id FROM {s}.service_principal UNION SELECT client_id FROM {s}.delegated_grant
   UNION SELECT g.client_id FROM {s}.removed r JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.grant_id = r.object_id
   WHERE r.source = 'delegated_grants'
-  UNION SELECT object_id::uuid FROM {s}.removed WHERE source = 'service_principals'),
-blueprints AS (
-  SELECT b.service_principal_id AS id FROM inventory_plugin b JOIN touched t ON t.id = b.service_principal_id
-  WHERE b.connector_id = %(c)s AND b.odata_type ILIKE '%%agentIdentityBlueprintPrincipal')
+  UNION SELECT object_id::uuid FROM {s}.removed WHERE source = 'service_principals'))
+"""
+_HEIRS = """
 SELECT a.service_principal_id FROM inventory_plugin a
-WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND EXISTS (SELECT 1 FROM blueprints)
-  AND (a.service_principal_type = 'ServiceIdentity' OR a.odata_type ILIKE '%%agentIdentity')
+WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND (a.service_principal_type = 'ServiceIdentity' OR a.odata_type ILIKE '%%agentIdentity')
   AND (NOT EXISTS (SELECT 1 FROM inventory_inheritedpermission i WHERE i.connector_id = %(c)s AND i.service_principal_id = a.service_principal_id AND i.removed_at IS NULL)
-    OR EXISTS (SELECT 1 FROM inventory_inheritedpermission i JOIN blueprints b ON b.id = i.source_id
-               WHERE i.connector_id = %(c)s AND i.service_principal_id = a.service_principal_id AND i.removed_at IS NULL))
+    OR EXISTS (SELECT 1 FROM inventory_inheritedpermission i WHERE i.connector_id = %(c)s AND i.service_principal_id = a.service_principal_id
+               AND i.removed_at IS NULL AND i.source_id = ANY(%(blueprints)s)))
 """
 # Owner tenants without a name that was read lately: first of apps that nobody verified, then of the riskiest
 _NAMELESS = """
@@ -247,7 +248,7 @@ class _Fetch:
     async def _changes(self) -> None:
         """The reading half of a delta run."""
         delta = DeltaReader(self.graph, self.writer, self.order.links)
-        names = tuple(LINKS)
+        names = tuple(name for name in LINKS if name in self.order.links)
         told = dict(zip(names, await asyncio.gather(*(delta.tell(name) for name in names)), strict=True))
         self.reader.audited = {}
         await self._read("audit_events", lambda: self.reader.audit_events(self.order.audit_since))
@@ -263,10 +264,16 @@ class _Fetch:
             self._read("policies", self.reader.policies),
             self._read("consent_requests", self.reader.consent_requests),
         )
+        if "users" in told:
+            people = told["users"]
+            await delta.users(await self._known(people.changed), await self._known(people.removed))
         heirs = await self._heirs()
         await self._read("inherited_permissions", lambda: delta.inherited_permissions(self.reader, heirs))
-        await asyncio.gather(self._read("permissions", self.reader.permissions), self._read("principals", self.reader.principals))
-        await self._publishers(_NAMES_IN_DELTA, granted=True)
+        await asyncio.gather(
+            self._read("permissions", self.reader.permissions),
+            self._read("principals", self.reader.principals),
+            self._publishers(_NAMES_IN_DELTA, granted=True),
+        )
         self.result.links = delta.next_links
         self.result.slow = True
 
@@ -296,10 +303,23 @@ class _Fetch:
         known = {row[0] for row in await found.fetchall()}
         return {one for event, objects in audited.items() if event not in known for one in objects}
 
+    async def _known(self, people: Collection[str]) -> list[str]:
+        """Those of these people whom the inventory knows or knew."""
+        async with self.writer.turn:
+            found = await self.connection.execute(
+                "SELECT object_id FROM inventory_principal WHERE connector_id = %s AND object_id = ANY(%s::uuid[])",
+                [self.order.connector_id, [one for one in people if guid(one)]],
+            )
+            return [str(row[0]) for row in await found.fetchall()]
+
     async def _heirs(self) -> list[str]:
         """The agent identities whose blueprint's principal was read again, has other grants or is gone, also those that inherited nothing until now."""
-        statement = sql.SQL(_HEIRS).format(s=sql.Identifier(staging.schema_of(self.order.run_id)))
+        statement = sql.SQL(_BLUEPRINTS).format(s=sql.Identifier(staging.schema_of(self.order.run_id)))
         found = await self.connection.execute(statement, {"c": self.order.connector_id})
+        blueprints = [row[0] for row in await found.fetchall()]
+        if not blueprints:
+            return []
+        found = await self.connection.execute(_HEIRS, {"c": self.order.connector_id, "blueprints": blueprints})
         return [str(row[0]) for row in await found.fetchall()]
 
     async def _list(self, name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -29,3 +29,10 @@ def schedule(timestamp: int) -> None:
     """Start the runs whose time has come, and those again whose worker died."""
     services.recover()
     services.due()
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(name="sync.forget", queueing_lock="sync.forget")
+def forget(timestamp: int) -> None:
+    """Delete what nobody asks about any more."""
+    services.forget()

@@ -19,7 +19,7 @@ AUDIT_READ = "audit_events_read"
 FULL_EVERY = timedelta(hours=24)
 LINK_LIFETIME = timedelta(days=6)  # Microsoft's is 7
 DELTA_FROM_REQUESTS = 60  # a full run below is as cheap as following changes, and sees more
-DELTA_LINKS = 3  # service principals, applications, delegated grants
+NEEDED_LINKS = {"service_principals", "applications", "delegated_grants"}
 
 
 def run_summary(run_id: int) -> dict[str, Any]:
@@ -76,4 +76,5 @@ def delta_links(connector_id: UUID, moment: datetime) -> dict[str, str]:
     if last is None or last.finished_at is None or moment - last.finished_at > FULL_EVERY or last.requests < DELTA_FROM_REQUESTS:
         return {}
     found = DeltaLink.objects.filter(connector_id=connector_id, taken_at__gt=moment - LINK_LIFETIME).values_list("collection", "link")
-    return dict(found) if len(found) == DELTA_LINKS else {}
+    links = dict(found)
+    return links if links.keys() >= NEEDED_LINKS else {}

@@ -30,15 +30,18 @@ from consentry.providers.entra.errors import Resync
 from consentry.sync import queries, staging
 from consentry.sync.fetch import OPTIONAL, Fetched, Order, fetch
 from consentry.sync.merge import Task, merge
-from consentry.sync.models import DeltaLink, RunState, SyncRun
+from consentry.sync.models import DeltaLink, RunState, SyncRun, TouchedPlugin
 
 LIVE = (RunState.QUEUED, RunState.FETCHING, RunState.MERGING, RunState.SCORING)
 STALE_AFTER = timedelta(seconds=60)
 _QUIET_AFTER = timedelta(seconds=10)  # a working run says so every two seconds
+_RUNS_KEPT = timedelta(days=30)
+_TOUCHED_KEPT = timedelta(days=1)
 _LOCKS = 0x5359_4E43  # the space of our advisory locks: one for each run
 _ATTEMPTS = 3
 _LASTING = {"registration_missing", "certificate_unusable", "casb_missing"}
 _DISK_FULL = "53100"
+_TOLD_BY = {"users": "principals"}  # the collection that what a delta link tells of is a part of
 _NOT_ASKED_FOR = {CapabilityState.MISSING, CapabilityState.UNAVAILABLE}  # of an optional collection: nothing is lacking
 
 
@@ -201,7 +204,7 @@ def _keep_links(found: SyncRun, fetched: Fetched, *, whole: bool) -> None:
     if found.mode == "delta" and not whole:
         return
     for collection, link in fetched.links.items():
-        if collection in fetched.complete:
+        if _TOLD_BY.get(collection, collection) in fetched.complete:
             DeltaLink.objects.update_or_create(
                 connector_id=found.connector_id, collection=collection, defaults={"link": link, "taken_at": found.started_at or now()}
             )
@@ -283,6 +286,18 @@ def recover() -> int:
         drop_staging(run_id)
     partitions.drop_orphans()
     return len(stale)
+
+
+def forget() -> int:
+    """Delete runs that ended long ago, but each connector's last full one, and which plugins earlier ones touched. Returns how many runs.
+
+    What they changed is kept for ever, in the history.
+    """
+    over = SyncRun.objects.exclude(state__in=LIVE)
+    TouchedPlugin.objects.filter(run__in=over.filter(finished_at__lt=now() - _TOUCHED_KEPT)).delete()
+    last = SyncRun.objects.filter(mode="full", state__in=[RunState.DONE, RunState.INCOMPLETE]).order_by("connector_id", "-pk")
+    old = over.filter(finished_at__lt=now() - _RUNS_KEPT).exclude(pk__in=last.distinct("connector_id").values("pk"))
+    return old.delete()[1].get(SyncRun._meta.label, 0)
 
 
 def _runs_in_hand() -> set[int]:

@@ -54,7 +54,7 @@ TABLES: dict[str, str] = {
     "risky": "object_id uuid, level text, state text, detail text, updated_at timestamptz",
     "fact": "name text, value jsonb",
     "follow_up": "object_id uuid, source text",
-    # only in delta runs: what is gone, and whose assignments, owners and credentials were read again
+    # only in delta runs: what is gone, whose assignments, owners and credentials were read again, and which people have changed
     "removed": 'object_id text COLLATE "C", source text',
     "scope": "object_id uuid, source text",
 }
@@ -86,7 +86,7 @@ SETS: dict[str, str] = {
     ),
     "people": (
         "SELECT principal_id AS object_id FROM {s}.delegated_grant WHERE principal_id IS NOT NULL UNION SELECT owner_id FROM {s}.owner"
-        " UNION SELECT principal_id FROM {s}.assignee"
+        " UNION SELECT principal_id FROM {s}.assignee UNION SELECT object_id FROM {s}.scope WHERE source = 'user'"
     ),
 }
 # Characters that Unicode will never assign stand for the ends of fields and rows while a page is encoded

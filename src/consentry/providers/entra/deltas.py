@@ -18,7 +18,7 @@ from consentry.providers.entra.clouds import MICROSOFT_TENANTS
 from consentry.providers.entra.errors import MicrosoftError, NotFound, NotYet, Reauthorise, Unavailable
 from consentry.providers.entra.graph import GraphClient
 from consentry.providers.entra.pages import Decoder
-from consentry.providers.entra.reads import IDS_PER_FILTER, PLUGIN_PROPERTIES
+from consentry.providers.entra.reads import IDS_PER_FILTER, PERSON_PROPERTIES, PLUGIN_PROPERTIES
 from consentry.providers.entra.surroundings import ASSIGNED_TO, FEDERATED, Surroundings
 from consentry.providers.entra.sweeps import Page, Rows, Store
 from consentry.providers.entra.values import guid
@@ -28,6 +28,7 @@ LINKS = {
     "service_principals": f"/v1.0/servicePrincipals/delta?$select={PLUGIN_PROPERTIES}",
     "applications": "/v1.0/applications/delta?$select=id,appId,keyCredentials,passwordCredentials",
     "delegated_grants": "/v1.0/oauth2PermissionGrants/delta",
+    "users": f"/v1.0/users/delta?$select={PERSON_PROPERTIES}",
 }
 _LATEST = "$deltatoken=latest"
 # what goes with a service principal
@@ -92,7 +93,10 @@ class DeltaReader:
     _assignable: list[str] = field(default_factory=list)
 
     async def tell(self, collection: str) -> Changes:
-        """The items of a collection's delta link. Raises ``Resync`` when the link has expired and ``TooMuchChanged``."""
+        """The items of a collection's delta link. Raises ``Resync`` when the link has expired and ``TooMuchChanged``.
+
+        Of users the ids alone, however many: only those that the inventory knows matter, and they are looked up.
+        """
         found = Changes()
         link: str | None = self.links[collection]
         while link:
@@ -106,9 +110,9 @@ class DeltaReader:
                     found.removed.add(head.id)
                     found.changed.pop(head.id, None)
                 else:
-                    found.changed[head.id] = item
+                    found.changed[head.id] = None if collection == "users" else item
                     found.removed.discard(head.id)
-            if len(found.changed) + len(found.removed) > MOST_CHANGED:
+            if collection != "users" and len(found.changed) + len(found.removed) > MOST_CHANGED:
                 raise TooMuchChanged
             link, found.link = page.next, page.delta or found.link
         if not found.link:
@@ -170,6 +174,11 @@ class DeltaReader:
         rows: Rows = {"delegated_grant": [shape.grant(row, sets) for row in whole]}
         rows["scope_set"] = sets.take_new()
         await self._keep("delegated_grants", "delta", rows, found.removed)
+
+    async def users(self, known: Iterable[str], removed: Iterable[str]) -> None:
+        """Have the people who are ``known`` and have changed looked up with the others, and tell of those who are gone."""
+        rows: Rows = {"scope": [(one, "user") for one in known], "removed": [(one, "users") for one in removed]}
+        await self.store.keep(Page("principals", "users", rows, {"done": True}))
 
     async def app_role_assignments(self) -> None:
         """All assignments of the service principals that were read again."""

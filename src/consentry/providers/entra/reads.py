@@ -34,7 +34,7 @@ _USUAL_GRANTS_PER_PLUGIN = 20
 _BATCHED_READ_SECONDS = 0.0006  # of work for one plugin, whatever the latency
 _UNITS, _UNIT_SECONDS = 8000, 10.0  # of an app in a tenant of more than 500 people: learn.microsoft.com/graph/throttling-limits
 _WORTH_SECONDS = 3.0
-_PERSON = "id,displayName,userPrincipalName,mail,userType,department,jobTitle,accountEnabled"
+PERSON_PROPERTIES = "id,displayName,userPrincipalName,mail,userType,department,jobTitle,accountEnabled"
 _COMPANIONS = {
     "admin_consent_request_policy": "/policies/adminConsentRequestPolicy",
     "permission_grant_policies": "/policies/permissionGrantPolicies",
@@ -173,7 +173,7 @@ class Reader(Surroundings):
     async def principals(self) -> None:
         """Users, groups and service principals that grants and ownerships name; ids that are gone answer nothing."""
         decoder = Decoder(structs.DirectoryObject)
-        paths = [f"/v1.0/directoryObjects/getByIds?$select={_PERSON}", "/v1.0/directoryObjects/getByIds"]
+        paths = [f"/v1.0/directoryObjects/getByIds?$select={PERSON_PROPERTIES}", "/v1.0/directoryObjects/getByIds"]
 
         async def look_up(ids: list[str]) -> list[structs.DirectoryObject]:
             try:

@@ -25,6 +25,12 @@ UPDATE inventory_principal p SET removed_at = %(now)s WHERE p.connector_id = %(c
 AND NOT EXISTS (SELECT 1 FROM {s}.principal n WHERE n.object_id = p.object_id)
 """
 
+# A user who is deleted owns nothing and is assigned to nothing; nothing else tells of that
+_DELETED_USERS = "(SELECT object_id::uuid FROM {s}.removed WHERE source = 'users')"
+_PRINCIPALS_SAID_TO_BE_GONE = f"""
+UPDATE inventory_principal SET removed_at = %(now)s WHERE connector_id = %(c)s AND removed_at IS NULL AND object_id IN {_DELETED_USERS}
+"""  # noqa: S608  # fixed text
+
 _STAGED_OWNERS = """
 CREATE TEMP TABLE new_owner ON COMMIT DROP AS
 SELECT DISTINCT coalesce(p.service_principal_id, o.object_id) AS service_principal_id, o.owner_id, o.source
@@ -47,11 +53,15 @@ ORDER BY x.service_principal_id, n.source, n.key_id, n.kind
 """
 # in a delta run: whose owners or credentials were read again, applications by their service principal
 _READ_AGAIN = """
-(t.source, t.service_principal_id) IN (
-  SELECT split_part(x.source, ':', 2), coalesce(p.service_principal_id, x.object_id) FROM {s}.scope x
-  LEFT JOIN {s}.application a ON x.source <> '{what}:service_principal' AND a.object_id = x.object_id
-  LEFT JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.app_id = a.app_id AND p.removed_at IS NULL
-  WHERE x.source LIKE '{what}:%%')
+t.service_principal_id = ANY(ARRAY(SELECT service_principal_id FROM read_again))
+AND (t.source, t.service_principal_id) IN (SELECT source, service_principal_id FROM read_again)
+"""
+_WHAT_WAS_READ_AGAIN = """
+CREATE TEMP TABLE read_again ON COMMIT DROP AS
+SELECT split_part(x.source, ':', 2) AS source, coalesce(p.service_principal_id, x.object_id) AS service_principal_id FROM {s}.scope x
+LEFT JOIN {s}.application a ON x.source <> '{what}:service_principal' AND a.object_id = x.object_id
+LEFT JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.app_id = a.app_id AND p.removed_at IS NULL
+WHERE x.source LIKE '{what}:%%'
 """
 _COLLECTION_OF = {"service_principal": "service_principals", "application": "applications", "federated": "federated_credentials"}
 _ASSIGNEES = (
@@ -69,7 +79,9 @@ _ASSIGNEES_GONE = """
 UPDATE inventory_assignee t SET removed_at = %(now)s WHERE t.connector_id = %(c)s AND t.removed_at IS NULL
 AND NOT EXISTS (SELECT 1 FROM {s}.assignee n WHERE n.assignment_id = t.assignment_id) AND {which}
 """
-_ASSIGNEES_READ_AGAIN = "t.service_principal_id IN (SELECT object_id FROM {s}.scope WHERE source = 'assignee')"
+_ASSIGNEES_READ_AGAIN = (
+    f"(t.service_principal_id IN (SELECT object_id FROM {{s}}.scope WHERE source = 'assignee') OR t.principal_id IN {_DELETED_USERS})"  # noqa: S608
+)
 # One change for each app that gained or lost people, whose number says enough
 _ASSIGNEE_CHANGES = """
 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, after)
@@ -90,7 +102,9 @@ def merge_principals(context: Context) -> None:
         context.do(_PRINCIPALS_THAT_ARE_APPS)
         return
     written = context.do(_PRINCIPALS)
-    if not context.first and not context.delta and {"delegated_grants", "owners"} <= set(context.complete):  # else fewer were asked for
+    if context.delta:
+        context.do(_PRINCIPALS_SAID_TO_BE_GONE)
+    elif not context.first and {"delegated_grants", "owners"} <= set(context.complete):  # else fewer were asked for
         context.do(_PRINCIPALS_GONE)
     context.analyze("inventory_principal", written)
 
@@ -155,11 +169,15 @@ def _merge(
     written = upsert(table, f"SELECT * FROM new_{what}", key=key, rest=rest, once={"first_seen": "%(now)s"})  # noqa: S608
     context.do(f"WITH {written} INSERT INTO touched SELECT service_principal_id FROM written")  # noqa: S608
     same = " AND ".join(f"n.{name} = t.{name}" for name in key)
+    read_again = "true"
+    if context.delta:
+        context.do(_WHAT_WAS_READ_AGAIN.replace("{what}", what))
+        read_again = f"({_READ_AGAIN} OR t.owner_id IN {_DELETED_USERS})" if what == "owner" else _READ_AGAIN
     context.do(
         f"""
         WITH gone AS (
           UPDATE {table} t SET removed_at = %(now)s WHERE t.connector_id = %(c)s AND t.removed_at IS NULL AND t.source = ANY(%(sources)s)
-          AND NOT EXISTS (SELECT 1 FROM new_{what} n WHERE {same}) AND {_READ_AGAIN.replace("{what}", what) if context.delta else "true"}
+          AND NOT EXISTS (SELECT 1 FROM new_{what} n WHERE {same}) AND {read_again}
           RETURNING t.service_principal_id)
         INSERT INTO touched SELECT service_principal_id FROM gone""",  # noqa: S608
         sources=sources,
@@ -175,3 +193,4 @@ def _merge(
             WHERE x.connector_id = %(c)s AND (x.removed_at = %(now)s OR x.removed_at IS NULL AND x.first_seen = %(now)s)"""  # noqa: S608
         )
     context.do(f"DROP TABLE new_{what}")
+    context.do("DROP TABLE IF EXISTS read_again")

@@ -42,11 +42,13 @@ GROUP BY p.id HAVING max(r.last_used) > p.last_used + interval '90 days'
 """
 # Role assignments are one fact: {object id: [role, ...]}
 _ROLE_CHANGES = """
-WITH n AS (SELECT value FROM {s}.fact WHERE name = 'directory_roles'), f AS (SELECT value FROM inventory_tenantfact WHERE connector_id = %(c)s AND name = 'directory_roles'),
+WITH f AS (SELECT value FROM inventory_tenantfact WHERE connector_id = %(c)s AND name = 'directory_roles'),
+n AS MATERIALIZED (
+  SELECT n.value, f.value AS before FROM {s}.fact n LEFT JOIN f ON true WHERE n.name = 'directory_roles' AND f.value IS DISTINCT FROM n.value),
 differs AS (
-  SELECT p.id, p.service_principal_id, p.name, f.value -> p.service_principal_id::text AS before, n.value -> p.service_principal_id::text AS after
-  FROM n LEFT JOIN f ON true JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.removed_at IS NULL
-  WHERE (f.value -> p.service_principal_id::text) IS DISTINCT FROM (n.value -> p.service_principal_id::text)),
+  SELECT p.id, p.service_principal_id, p.name, n.before -> p.service_principal_id::text AS before, n.value -> p.service_principal_id::text AS after
+  FROM n JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.removed_at IS NULL
+  WHERE (n.before -> p.service_principal_id::text) IS DISTINCT FROM (n.value -> p.service_principal_id::text)),
 noted AS (INSERT INTO touched SELECT service_principal_id FROM differs)
 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, before, after)
 SELECT %(c)s, %(run)s, %(now)s, 'roles_changed', id, name, before, after FROM differs WHERE EXISTS (SELECT 1 FROM f)
