@@ -423,3 +423,21 @@ def test_runs_of_long_ago_are_forgotten_and_what_they_changed_is_not(world: Any)
     assert not TouchedPlugin.objects.exists()
     assert set(CollectionProgress.objects.values_list("run_id", flat=True)) == {third.pk}
     assert Change.objects.count() == changes
+
+
+def test_batches_wait_for_pages_when_the_budget_is_nearly_spent(make_world: Callable[..., Any]) -> None:
+    world = make_world(plugins=300, users=300, grants=9000)
+
+    def nearly(_: web.Request, response: web.StreamResponse) -> None:
+        response.headers["x-ms-throttle-limit-percentage"] = "0.9"
+
+    world.weather.rules.append(nearly)
+    summary = world.full()
+    assert (summary["status"], summary["incomplete"], summary["throttled"]) == ("done", [], 0)
+    world.assert_equal_to_tenant()
+    asked = list(enumerate(world.weather.asked))
+    pages = [place for place, one in asked if "/oauth2PermissionGrants?" in one]
+    batches = [place for place, one in asked if "/$batch" in one]
+    assert len(pages) >= 9
+    assert batches
+    assert min(batches) > max(pages)

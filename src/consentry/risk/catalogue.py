@@ -47,7 +47,7 @@ _NEAR_TAKEOVER = re.compile(
     r"^(policy\.readwrite|identityprovider\.readwrite|trustframeworkkeyset\.readwrite|publickeyinfrastructure\.readwrite|onpremdirectorysync\S*\.readwrite"
     r"|customauthenticationextension\.readwrite|delegatedpermissiongrant\.readwrite|lifecycleworkflows\.readwrite|devicemanagement\S*\.(readwrite|privileged)"
     r"|user\.(manageidentities|revokesessions)|user-onpremises\S*\.readwrite|networkaccess\S*\.readwrite|backuprestore|crosstenant\S*\.readwrite"
-    r"|multitenantorganization\.readwrite|rolemanagementalert\.readwrite|agentidentity\S*\.(readwrite|create)|agentidentityblueprint)",
+    r"|multitenantorganization\.readwrite|customsecattribute\S*\.readwrite|externaluserprofile\.readwrite|accessreview\.readwrite|programcontrol\.readwrite|rolemanagementalert\.readwrite|agentidentity\S*\.(readwrite|create)|agentidentityblueprint)",
     re.IGNORECASE,
 )
 # How much it hurts when data of this kind is read by a stranger: content and secrets, people and defences, and the rest
@@ -65,10 +65,12 @@ _PERSONAL = re.compile(
     r"|presence|delegated|onpremis|agreement|approval|externaluser|pendingexternal|service(activity|principal)|consentrequest|synchronization|partner)",
     re.IGNORECASE,
 )
+# What belongs to nobody in particular: whoever may read or change it does so for the whole organisation, without an "All"
+_SETTINGS = re.compile(r"^(policy|role|privileged|accessreview|identityprovider|directory|member\.read\.hidden)", re.IGNORECASE)
 _LEGACY = re.compile(r"^(ews|full_access_as_app|imap|pop\b|smtp|eas\b)", re.IGNORECASE)
-_NARROW = re.compile(
-    r"selected|appfolder|ownedby|readbasic|\.chat$|\.group$|\.team$|createdbyapp|\.shared\.?basic|summary|-anon", re.IGNORECASE
-)
+_NARROW = re.compile(r"selected|appfolder|ownedby|readbasic|createdbyapp|\.shared\.?basic|summary|-anon", re.IGNORECASE)
+# Given by the owners of one team, chat or meeting for that alone: learn.microsoft.com/microsoftteams/platform/graph-api/rsc/resource-specific-consent
+_ONE_BY_ONE = re.compile(r"\.(chat|group|team)$", re.IGNORECASE)
 _WRITES = re.compile(
     r"write|manage|fullcontrol|full_access|send|accessasuser|update|create|delete|upload|invite|enable|revoke|import|restore|control",
     re.IGNORECASE,
@@ -167,7 +169,7 @@ def _takeover(name: str, application: bool) -> float:
     if _TAKEOVER.match(name):
         return 10.0 if application else 7.0
     if _NEAR_TAKEOVER.match(name) and (_WRITES.search(name) or "privileged" in name):
-        return 6.5 if application else 5.0
+        return 6.5 if application else 6.0
     return 0.0
 
 
@@ -175,12 +177,17 @@ def _data(name: str, application: bool, changes: bool) -> float:
     """The axis of data: what kind, read or changed, and whose: the whole organisation's, what a person reaches, or the person's own."""
     if name in _EVERYTHING:
         return 10.0 if application else 8.0
-    data = 7.5 if _CONTENT.match(name) else 4.0 if _PERSONAL.match(name) else 2.5
-    data += 1.5 if changes else 0.0
-    if not application:
-        parts = name.split(".")
-        data *= 0.8 if "all" in parts or "shared" in parts or parts[0] == "allsites" else 0.6
-    if _NARROW.search(name):
+    parts = name.split(".")
+    wide = "all" in parts or parts[0] == "allsites" or bool(_SETTINGS.match(name))
+    data = 7.5 if _CONTENT.match(name) else 4.6 if _PERSONAL.match(name) else 4.0 if wide else 2.5
+    data += 0.0 if not changes else 1.5 if data > 4 else 0.6
+    if not application and not wide:
+        data *= 0.75 if "shared" in parts else 0.6
+    elif not application and data >= 7.5:
+        data *= 0.8
+    if _ONE_BY_ONE.search(name):
+        data = min(data - 2.0, 3.4)
+    elif _NARROW.search(name):
         data = min(data - 2.0, 4.5)
     return round(max(1.0, min(10.0, data)), 1)
 
