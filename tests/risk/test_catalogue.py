@@ -80,6 +80,12 @@ def test_ways_to_take_over_are_at_the_top(value: str) -> None:
         ("Chat.Read.All", "application", "high"),
         ("full_access_as_app", "application", "critical"),
         ("RoleManagement.ReadWrite.Directory", "delegated", "high"),
+        ("RoleManagement.Read.Directory", "delegated", "medium"),
+        ("Directory.Read.All", "delegated", "medium"),
+        ("AuditLog.Read.All", "delegated", "medium"),
+        ("OrgSettings-Forms.ReadWrite.All", "application", "medium"),
+        ("TeamSettings.Read.Group", "application", "low"),
+        ("ChannelMessage.Read.Group", "application", "low"),
     ],
 )
 def test_levels_of_well_known_permissions(value: str, kind: str, level: str) -> None:

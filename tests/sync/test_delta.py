@@ -201,7 +201,10 @@ def test_a_new_consent_request_is_told_by_a_delta_run(large: World) -> None:
 def test_people_who_change_or_go_are_known_at_once(large: World) -> None:
     """Their grants are the same as before: only the delta of users tells."""
     known = [str(one) for one in large.live(Principal).filter(kind="user").order_by("object_id").values_list("object_id", flat=True)]
-    renamed, gone = known[:2]
+    gone = str(large.live(Owner).filter(owner_id__in=known).earliest("owner_id").owner_id)
+    renamed = str(large.live(DelegatedGrant).filter(principal_id__in=known).exclude(principal_id=gone).earliest("grant_id").principal_id)
+    let_in = str(large.live(DelegatedGrant).filter(principal_id=renamed).earliest("grant_id").client_id)
+    guests = guests_of(large, let_in)
     stranger = str(uuid4())
     large.directory.users[stranger] = replace(large.directory.users[renamed], id=stranger)
     large.directory.update_user(renamed, name="Renamed Person", user_type="Guest")
@@ -213,3 +216,28 @@ def test_people_who_change_or_go_are_known_at_once(large: World) -> None:
     assert Principal.objects.get(object_id=gone).removed_at is not None
     assert not Principal.objects.filter(object_id=stranger).exists()
     assert large.live(Principal).filter(kind="user").count() == len(known) - 1
+    assert guests_of(large, let_in) != guests, "the score counts this guest now"
+    large.assert_equal_to_tenant()  # nobody owns or is assigned to anything after being deleted
+
+    held = large.directory.owners
+    assert any(gone in owners for owners in held.values())
+    large.directory.users[gone] = replace(large.directory.users[renamed], id=gone, name="Back Again")
+    large.directory.touch("users", gone)
+    own = {key for key, owners in held.items() if gone in owners and key in large.directory.service_principals}
+    large.sync()
+    assert {str(one.service_principal_id) for one in large.live(Owner).filter(owner_id=gone, source="service_principal")} == own
+
+
+def guests_of(world: World, service_principal_id: str) -> list[str]:
+    """What the score says of guests."""
+    risk = world.plugin(service_principal_id).risk
+    return [reason["evidence"] for reason in [*risk["reasons"], *risk["notes"]] if reason["signal"] == "guest_consent"]
+
+
+@pytest.mark.parametrize("status", [403, 410])
+def test_what_people_are_called_never_fails_a_run(large: World, status: int) -> None:
+    change_a_lot(large.directory)
+    large.weather.refuse("/users/delta", status, "Authorization_RequestDenied" if status == 403 else "syncStateNotFound")
+    summary = large.sync()
+    assert (summary["mode"], summary["status"]) == ("delta", "done")
+    large.assert_equal_to_tenant()

@@ -17,6 +17,7 @@ from consentry.core.errors import ConsentryError
 from consentry.inventory import models
 from consentry.inventory import queries as inventory_queries
 from consentry.inventory.models import Change, ConsentEvent, LastUsedState, Plugin, PublisherTenant
+from consentry.risk import services as risk
 from consentry.simulator.directory import Directory
 from consentry.sync import services
 from consentry.sync.models import CollectionProgress, SyncRun, TouchedPlugin
@@ -441,3 +442,15 @@ def test_batches_wait_for_pages_when_the_budget_is_nearly_spent(make_world: Call
     assert len(pages) >= 9
     assert batches
     assert min(batches) > max(pages)
+
+
+def test_a_large_tenant_is_scored_in_parts_as_in_one_go(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.full()
+    fields = ("pk", "risk_score", "risk_level", "risk", "connected_to", "permission_level")
+    plugins = Plugin.objects.filter(connector_id=world.connector_id).order_by("pk")
+    before = list(plugins.values_list(*fields))
+    plugins.update(risk={}, risk_score=0, risk_level="none", connected_to=[])
+    monkeypatch.setattr(risk, "_AT_ONCE", 14)
+    assert risk.rescore(world.integration.connector) == len(before)
+    assert list(plugins.values_list(*fields)) == before
+    assert risk.rescore(world.integration.connector) == 0

@@ -166,6 +166,7 @@ def test_details_show_capabilities_and_runs(as_role: Callable[[str], Client], in
         finished_at=now(),
         requests=1234,
         throttled=2,
+        resource_units=5678,
         counts={"plugins": 158},
         incomplete=[{"collection": "audit_events", "reason": "A permission is missing.", "code": "Authorization_RequestDenied"}],
     )
@@ -177,6 +178,7 @@ def test_details_show_capabilities_and_runs(as_role: Callable[[str], Client], in
         "Not available in this cloud",
         "Done, with gaps",
         "1,234",
+        "5,678",
         "A permission is missing.",
     ):
         assert text in page

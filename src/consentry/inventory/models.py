@@ -6,7 +6,7 @@ foreign key, because Microsoft's collections arrive separately and name objects 
 ``removed_at`` marks what a complete collection no longer listed; rows are kept for history. The tables that grow with the
 tenant (``PARTITIONED``) have a partition for each connector, which a first sync loads before anybody sees it and which is dropped as
 a whole. They, plugins and changes have no foreign key constraints (``db_constraint=False``): checking them took longer than writing
-the rows, and only the merge writes them, holding the connector's row.
+the rows, and whoever adds to them (the merge, and the scoring its points) holds the connector's row.
 """
 
 from __future__ import annotations

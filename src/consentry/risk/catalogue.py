@@ -178,7 +178,7 @@ def _data(name: str, application: bool, changes: bool) -> float:
     if name in _EVERYTHING:
         return 10.0 if application else 8.0
     parts = name.split(".")
-    wide = "all" in parts or parts[0] == "allsites" or bool(_SETTINGS.match(name))
+    wide = "all" in parts or parts[0] == "allsites" or bool(_SETTINGS.match(name)) or (application and changes)
     data = 7.5 if _CONTENT.match(name) else 4.6 if _PERSONAL.match(name) else 4.0 if wide else 2.5
     data += 0.0 if not changes else 1.5 if data > 4 else 0.6
     if not application and not wide:

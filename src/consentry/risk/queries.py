@@ -106,18 +106,25 @@ def permission_key(held: Held) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What is dearer to find for some plugins than for all of them."""
+    """What all plugins of a connector share, and what is dearer to find for some of them than for all."""
 
     guests: dict[UUID, int]
     bursts: dict[UUID, Burst]
+    approved: dict[UUID, Decision]
+    single: dict[str, Any]
+    rogues: frozenset[str]
 
 
-def gathered(connector_id: UUID, only: list[UUID] | None = None) -> Gathered:
-    """Guests and bursts of consent, by the plugin's object id."""
-    parameters = {"c": connector_id, "only": _ids(only), "lately": now() - _LATELY}
+def gathered(connector: Connector, only: list[UUID] | None = None) -> Gathered:
+    """Guests and bursts of consent by the plugin's object id, approvals by app id, the tenant's single facts, and the account's rogues."""
+    parameters = {"c": connector.pk, "only": _ids(only), "lately": now() - _LATELY}
+    rogues = RogueApp.objects.filter(account=connector.account_id).values_list("app_id", flat=True)
     return Gathered(
         dict(_rows(_GUESTS, parameters, lambda row: (row[0], row[1]))),
         dict(_rows(_BURSTS, parameters, lambda row: (row[0], Burst(row[1], row[2])))),
+        _approved(connector),
+        _single_facts(connector),
+        frozenset(map(str, rogues)),
     )
 
 
@@ -127,10 +134,9 @@ def facts(connector: Connector, only: list[UUID] | None = None, known: Gathered 
     Who works through all plugins in parts gives what was ``gathered`` for all of them.
     """
     moment = now()
-    known = known or gathered(connector.pk, only)
+    known = known or gathered(connector, only)
     parameters = {"c": connector.pk, "only": _ids(only), "lately": moment - _LATELY}
-    single = _single_facts(connector)
-    roles = single.get("directory_roles")
+    roles = known.single.get("directory_roles")
     holders = {UUID(holder): tuple(names) for holder, names in roles.items()} if roles is not None else None
     held = _held(parameters)
     keys = _by_id(_KEYS, parameters, lambda row: Key(*row))
@@ -138,9 +144,7 @@ def facts(connector: Connector, only: list[UUID] | None = None, known: Gathered 
     powerful = dict(_rows(_POWERFUL, {**parameters, "holders": list(holders)}, lambda row: (row[0], tuple(row[1])))) if holders else {}
     history = dict(_rows(_HISTORY, parameters, lambda row: ((row[0], row[1]), (row[2], row[3]))))
     tenants = dict(_rows(_TENANTS, parameters, lambda row: (row[0], row[1])))
-    approved = _approved(connector)
-    refuses = refuser(single.get("authorization_policy"))
-    rogues = frozenset(str(app_id) for app_id in RogueApp.objects.filter(account=connector.account_id).values_list("app_id", flat=True))
+    refuses = refuser(known.single.get("authorization_policy"))
     owners_read = bool(owners) or only is not None
     found = Plugin.objects.filter(connector=connector, removed_at__isnull=True)
     if only is not None:
@@ -182,13 +186,13 @@ def facts(connector: Connector, only: list[UUID] | None = None, known: Gathered 
                 multi_tenant=plugin.sign_in_audience in _MANY_TENANTS if plugin.sign_in_audience else None,
                 single_sign_on=plugin.single_sign_on_mode,
                 burst=known.bursts.get(object_id),
-                drift=_drift(plugin, permissions, keys.get(object_id, ()), approved.get(plugin.app_id)) if plugin.app_id else None,
+                drift=_drift(plugin, permissions, keys.get(object_id, ()), known.approved.get(plugin.app_id)) if plugin.app_id else None,
                 publisher_changed=history.get((object_id, "publisher_changed")),
                 refused_today=tuple(
                     sorted({one.value for one in permissions if one.kind == "delegated" and one.users and refuses(one.value)})
                 ),
                 tenant_names=(connector.tenant_name,) if connector.tenant_name else (),
-                own_rogues=rogues,
+                own_rogues=known.rogues,
             ),
         )
 
@@ -255,7 +259,7 @@ def _single_facts(connector: Connector) -> dict[str, Any]:
 
 def _held(parameters: dict[str, Any]) -> dict[str, list[Held]]:
     """Permissions by the plugin's object id, as text: a hundred thousand UUID objects would cost more than all else here."""
-    known: dict[tuple[str, str, str], tuple[str, Judged]] = {}
+    known: dict[tuple[str, str, str, str], tuple[str, Judged]] = {}
     held: dict[str, list[Held]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_HELD, parameters)
@@ -263,7 +267,7 @@ def _held(parameters: dict[str, Any]) -> dict[str, list[Held]]:
         cursor.execute(_RESOURCES, {"c": parameters["c"], "ids": _ids({row[2] for row in found})})
         resources = {resource_id: (name, app_id) for resource_id, name, app_id in cursor.fetchall()}
     for plugin_id, kind, resource_id, said, value, everybody, users, inherited in found:
-        key = (value, kind, resource_id)
+        key = (value, kind, resource_id, said)
         about = known.get(key)
         if about is None:
             name, app_id = resources.get(resource_id, (said, None))

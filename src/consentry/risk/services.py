@@ -17,6 +17,7 @@ from consentry.core import events
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.inventory import queries as inventory
+from consentry.inventory.locks import plugins_held
 from consentry.inventory.models import PermissionDefinition, Plugin
 from consentry.providers.entra.values import array
 from consentry.risk import queries
@@ -76,27 +77,29 @@ def rescore(connector: Connector, only: list[UUID] | None = None) -> int:
 
     Writes only what differs, and returns how many plugins that were.
     """
-    _judge_definitions(connector.pk)
-    return _rescore(connector, only)
+    with plugins_held(connector.pk):
+        _judge_definitions(connector.pk)
+        return _rescore(connector, only)
 
 
 def _rescore(connector: Connector, only: list[UUID] | None) -> int:
     if only is not None and not only:
         return 0
     factors = queries.factors(connector.account_id)
-    parts = list(_parts(connector, only))
-    known = queries.gathered(connector.pk, only if len(parts) == 1 else None)
-    if len(parts) == 1 or connection.in_atomic_block:
+    alone = connection.in_atomic_block  # what it has written nobody else can see
+    parts = list(_parts(connector, only, _AT_ONCE if alone else _AT_ONCE // _SIDE_BY_SIDE))
+    known = queries.gathered(connector, only if len(parts) == 1 else None)
+    if len(parts) == 1 or alone:
         written = sum(_rescore_part(connector, part, factors, known) for part in parts)
     else:
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            written = sum(pool.map(lambda part: _rescore_alone(connector, part, factors, known), parts))
+            written = sum(pool.map(lambda part: _rescore_aside(connector, part, factors, known), parts))
     with connection.cursor() as cursor:
         cursor.execute(_DECISIONS, [connector.pk])
     return written
 
 
-def _rescore_alone(connector: Connector, part: list[UUID] | None, factors: dict[str, float], known: queries.Gathered) -> int:
+def _rescore_aside(connector: Connector, part: list[UUID] | None, factors: dict[str, float], known: queries.Gathered) -> int:
     """Score a part in a thread of its own, which has a connection of its own."""
     try:
         return _rescore_part(connector, part, factors, known)
@@ -104,15 +107,19 @@ def _rescore_alone(connector: Connector, part: list[UUID] | None, factors: dict[
         connection.close()
 
 
-@transaction.atomic
 def _rescore_part(connector: Connector, part: list[UUID] | None, factors: dict[str, float], known: queries.Gathered) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = off")  # lost in a crash, it is scored again
-    # a list, for COPY and the cursor behind the iterator share one connection
-    return _write([_scored(plugin, facts, factors) for plugin, facts in queries.facts(connector, part, known)])
+    others = connection.in_atomic_block  # a caller's transaction, which must last
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not others:
+            cursor.execute("SET LOCAL synchronous_commit = off")  # lost in a crash, it is scored again
+        cursor.execute("SELECT 1 FROM connect_connector WHERE id = %s FOR KEY SHARE", [connector.pk])
+        if cursor.fetchone() is None:
+            return 0  # deleted meanwhile
+        # a list, for COPY and the cursor behind the iterator share one connection
+        return _write([_scored(plugin, facts, factors) for plugin, facts in queries.facts(connector, part, known)])
 
 
-def _parts(connector: Connector, only: list[UUID] | None) -> Iterator[list[UUID] | None]:
+def _parts(connector: Connector, only: list[UUID] | None, size: int) -> Iterator[list[UUID] | None]:
     """The plugins in parts, so that memory does not grow with the tenant; None for all of a tenant that fits."""
     if only is None:
         found = Plugin.objects.filter(connector=connector, removed_at__isnull=True)
@@ -120,7 +127,8 @@ def _parts(connector: Connector, only: list[UUID] | None) -> Iterator[list[UUID]
             yield None
             return
         only = list(found.order_by("service_principal_id").values_list("service_principal_id", flat=True))
-    size = _AT_ONCE if len(only) <= _AT_ONCE else _AT_ONCE // (2 * _SIDE_BY_SIDE)  # each thread has memory of its own
+    if len(only) <= _AT_ONCE:
+        size = _AT_ONCE
     for start in range(0, len(only), size):
         yield only[start : start + size]
 

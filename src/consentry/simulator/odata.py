@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from consentry.simulator.errors import unsupported
@@ -112,6 +113,7 @@ def _literal(text: str) -> Any:
     return {"true": True, "false": False, "null": None}.get(text.lower(), text)
 
 
+@lru_cache(maxsize=200_000)  # the dates of a large audit log are compared with every page of it
 def _moment(value: Any) -> datetime:
     try:
         moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))

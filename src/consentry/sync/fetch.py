@@ -20,7 +20,7 @@ from consentry.connect.provider import Registration
 from consentry.core.dsn import connection_string
 from consentry.core.errors import ConsentryError
 from consentry.providers.entra.clouds import MICROSOFT_TENANTS, cloud
-from consentry.providers.entra.deltas import LINKS, DeltaReader, links_from_now
+from consentry.providers.entra.deltas import DeltaReader, links_from_now
 from consentry.providers.entra.errors import (
     Forbidden,
     MicrosoftError,
@@ -111,6 +111,18 @@ WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND (a.service_principal_t
   AND (NOT EXISTS (SELECT 1 FROM inventory_inheritedpermission i WHERE i.connector_id = %(c)s AND i.service_principal_id = a.service_principal_id AND i.removed_at IS NULL)
     OR EXISTS (SELECT 1 FROM inventory_inheritedpermission i WHERE i.connector_id = %(c)s AND i.service_principal_id = a.service_principal_id
                AND i.removed_at IS NULL AND i.source_id = ANY(%(blueprints)s)))
+"""
+_KNOWN = """
+SELECT p.object_id FROM inventory_principal p WHERE p.connector_id = %(c)s AND p.object_id = ANY(%(people)s::uuid[])
+  AND (p.removed_at IS NULL OR EXISTS (
+    SELECT 1 FROM inventory_delegatedgrant g WHERE g.connector_id = %(c)s AND g.principal_id = p.object_id AND g.removed_at IS NULL))
+"""
+_LEFT_BEHIND = """
+WITH back AS MATERIALIZED (
+  SELECT object_id FROM inventory_principal WHERE connector_id = %(c)s AND object_id = ANY(%(people)s::uuid[]) AND removed_at IS NOT NULL)
+SELECT service_principal_id FROM inventory_owner WHERE EXISTS (SELECT 1 FROM back) AND connector_id = %(c)s AND owner_id IN (SELECT object_id FROM back)
+UNION
+SELECT service_principal_id FROM inventory_assignee WHERE EXISTS (SELECT 1 FROM back) AND connector_id = %(c)s AND principal_id IN (SELECT object_id FROM back)
 """
 # Owner tenants without a name that was read lately: first of apps that nobody verified, then of the riskiest
 _NAMELESS = """
@@ -248,11 +260,12 @@ class _Fetch:
     async def _changes(self) -> None:
         """The reading half of a delta run."""
         delta = DeltaReader(self.graph, self.writer, self.order.links)
-        names = tuple(name for name in LINKS if name in self.order.links)
-        told = dict(zip(names, await asyncio.gather(*(delta.tell(name) for name in names)), strict=True))
+        names = ("service_principals", "applications", "delegated_grants")
+        *found, people = await asyncio.gather(*(delta.tell(name) for name in names), delta.tell_of_users())
+        told = dict(zip(names, found, strict=True))
         self.reader.audited = {}
         await self._read("audit_events", lambda: self.reader.audit_events(self.order.audit_since))
-        delta.audited = await self._news()
+        delta.audited = await self._news() | await self._left_behind(people.changed)
         await self._read("service_principals", lambda: delta.service_principals(told["service_principals"]))
         await self._read("applications", lambda: delta.applications(told["applications"]))
         await asyncio.gather(
@@ -264,9 +277,7 @@ class _Fetch:
             self._read("policies", self.reader.policies),
             self._read("consent_requests", self.reader.consent_requests),
         )
-        if "users" in told:
-            people = told["users"]
-            await delta.users(await self._known(people.changed), await self._known(people.removed))
+        await delta.users(await self._known(people.changed), await self._known(people.removed))
         heirs = await self._heirs()
         await self._read("inherited_permissions", lambda: delta.inherited_permissions(self.reader, heirs))
         await asyncio.gather(
@@ -304,23 +315,31 @@ class _Fetch:
         return {one for event, objects in audited.items() if event not in known for one in objects}
 
     async def _known(self, people: Collection[str]) -> list[str]:
-        """Those of these people whom the inventory knows or knew."""
+        """Those of these people whom the inventory knows, or knew and grants still name."""
+        return await self._ids_of(_KNOWN, people)
+
+    async def _left_behind(self, people: Collection[str]) -> set[str]:
+        """The apps that were owned by, or assigned to, those of these people who had been deleted and are back."""
+        return set(await self._ids_of(_LEFT_BEHIND, people))
+
+    async def _ids_of(self, statement: str, people: Collection[str]) -> list[str]:
+        if not people:
+            return []
+        values = {"c": self.order.connector_id, "people": [one for one in people if guid(one)]}
         async with self.writer.turn:
-            found = await self.connection.execute(
-                "SELECT object_id FROM inventory_principal WHERE connector_id = %s AND object_id = ANY(%s::uuid[])",
-                [self.order.connector_id, [one for one in people if guid(one)]],
-            )
+            found = await self.connection.execute(statement, values)
             return [str(row[0]) for row in await found.fetchall()]
 
     async def _heirs(self) -> list[str]:
         """The agent identities whose blueprint's principal was read again, has other grants or is gone, also those that inherited nothing until now."""
         statement = sql.SQL(_BLUEPRINTS).format(s=sql.Identifier(staging.schema_of(self.order.run_id)))
-        found = await self.connection.execute(statement, {"c": self.order.connector_id})
-        blueprints = [row[0] for row in await found.fetchall()]
-        if not blueprints:
-            return []
-        found = await self.connection.execute(_HEIRS, {"c": self.order.connector_id, "blueprints": blueprints})
-        return [str(row[0]) for row in await found.fetchall()]
+        async with self.writer.turn:
+            found = await self.connection.execute(statement, {"c": self.order.connector_id})
+            blueprints = [row[0] for row in await found.fetchall()]
+            if not blueprints:
+                return []
+            found = await self.connection.execute(_HEIRS, {"c": self.order.connector_id, "blueprints": blueprints})
+            return [str(row[0]) for row in await found.fetchall()]
 
     async def _list(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Read a collection that others may be read along."""

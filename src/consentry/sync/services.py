@@ -41,7 +41,7 @@ _LOCKS = 0x5359_4E43  # the space of our advisory locks: one for each run
 _ATTEMPTS = 3
 _LASTING = {"registration_missing", "certificate_unusable", "casb_missing"}
 _DISK_FULL = "53100"
-_TOLD_BY = {"users": "principals"}  # the collection that what a delta link tells of is a part of
+_ALSO_COMPLETE = {"users": {"principals", "delegated_grants", "owners"}}  # what a link's collection is read along
 _NOT_ASKED_FOR = {CapabilityState.MISSING, CapabilityState.UNAVAILABLE}  # of an optional collection: nothing is lacking
 
 
@@ -204,7 +204,7 @@ def _keep_links(found: SyncRun, fetched: Fetched, *, whole: bool) -> None:
     if found.mode == "delta" and not whole:
         return
     for collection, link in fetched.links.items():
-        if _TOLD_BY.get(collection, collection) in fetched.complete:
+        if _ALSO_COMPLETE.get(collection, {collection}) <= fetched.complete:
             DeltaLink.objects.update_or_create(
                 connector_id=found.connector_id, collection=collection, defaults={"link": link, "taken_at": found.started_at or now()}
             )

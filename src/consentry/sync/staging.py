@@ -10,7 +10,7 @@ the inventory, indexed as soon as it is whole while other collections are still 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -169,15 +169,17 @@ async def waiting(connection: psycopg.AsyncConnection[Any], schema: str) -> list
     return [row[0] for row in await found.fetchall()]
 
 
-async def prepare(connections: Sequence[psycopg.AsyncConnection[Any]], schema: str, table: str, connector_id: UUID) -> int:
-    """Index a partition-to-be that is whole, and count grants, side by side on two connections.
+async def prepare(
+    first: psycopg.AsyncConnection[Any], second: psycopg.AsyncConnection[Any] | None, schema: str, table: str, connector_id: UUID
+) -> int:
+    """Index a partition-to-be that is whole, and on the second connection count grants meanwhile.
 
-    Returns how many rows it had twice, of which one is kept. Can be called again.
+    Returns how many rows it had twice, of which one is kept. Can be called again, also while what a killed worker began still runs.
     """
+    await first.execute("SELECT pg_advisory_lock(hashtext(%s), hashtext(%s))", [schema, table])
     relation, kind = sql.Identifier(schema, table), PARTITIONED[FUTURE[table]]
     key, *others = (f"{table}_{connector_id.hex}_{number}" for number in range(1 + len(kind.indexes)))  # unlike those of other connectors
     doubles = 0
-    first, second = connections
     if not await _there(first, f"{schema}.{key}"):
         column = sql.Identifier(kind.key)
         unique = sql.SQL("CREATE UNIQUE INDEX {} ON {} ({}, connector_id)").format(sql.Identifier(key), relation, column)
@@ -195,12 +197,13 @@ async def prepare(connections: Sequence[psycopg.AsyncConnection[Any]], schema: s
             await first.execute(statement.format(sql.Identifier(name), relation, sql.Identifier(indexed)))
         await first.execute(sql.SQL("ANALYZE {} ({})").format(relation, sql.SQL(kind.analyzed)))
 
-    async def count() -> None:
+    async def count(own: psycopg.AsyncConnection[Any]) -> None:
+        await own.execute("SELECT pg_advisory_lock(hashtext(%s), hashtext('counting'))", [schema])
         for name, query in (("grant_summary", SUMMARY), ("grant_people", PEOPLE)):
             counted = query.replace("{grants}", f"{schema}.delegated_grant WHERE true")
-            await second.execute(f"CREATE TABLE IF NOT EXISTS {schema}.{name} AS {counted}".encode())
+            await own.execute(f"CREATE TABLE IF NOT EXISTS {schema}.{name} AS {counted}".encode())
 
-    await asyncio.gather(index(), *([count()] if table == "delegated_grant" else []))
+    await asyncio.gather(index(), *([count(second)] if second else []))
     return doubles
 
 

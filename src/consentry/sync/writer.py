@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
 from dataclasses import dataclass, field
@@ -115,10 +116,12 @@ class Writer:
         if self.connector_id is None:
             return
         await self.flush()
-        async with await self._beside() as one, await self._beside() as other:
-            if progress.table not in await staging.waiting(one, self.schema):
+        async with contextlib.AsyncExitStack() as stack:
+            own = await stack.enter_async_context(await self._beside())
+            if progress.table not in await staging.waiting(own, self.schema):
                 return
-            doubles = await staging.prepare((one, other), self.schema, progress.table, self.connector_id)
+            second = await stack.enter_async_context(await self._beside()) if progress.table == "delegated_grant" else None
+            doubles = await staging.prepare(own, second, self.schema, progress.table, self.connector_id)
         progress.staged[progress.table] = progress.staged.get(progress.table, 0) - doubles
         await self._put(_Item(progress))
         await self.flush()

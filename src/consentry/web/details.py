@@ -77,6 +77,7 @@ def _run(run: SyncRun) -> dict[str, Any]:
         "trigger": TRIGGERS.get(run.trigger, run.trigger),
         "requests": run.requests,
         "throttled": run.throttled,
+        "resource_units": run.resource_units,
         "retried": run.retried,
         "counts": [{"label": label, "value": run.counts[name]} for name, label in COUNTS.items() if name in run.counts],
         "incomplete": gaps,

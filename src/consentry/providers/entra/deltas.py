@@ -15,7 +15,7 @@ import msgspec
 
 from consentry.providers.entra import shape, structs
 from consentry.providers.entra.clouds import MICROSOFT_TENANTS
-from consentry.providers.entra.errors import MicrosoftError, NotFound, NotYet, Reauthorise, Unavailable
+from consentry.providers.entra.errors import MicrosoftError, NotFound, NotYet, Reauthorise, Resync, Unavailable
 from consentry.providers.entra.graph import GraphClient
 from consentry.providers.entra.pages import Decoder
 from consentry.providers.entra.reads import IDS_PER_FILTER, PERSON_PROPERTIES, PLUGIN_PROPERTIES
@@ -44,6 +44,7 @@ _BELONGINGS = (
 )
 # more changes than this cost more as re-reads than a full run does
 MOST_CHANGED = 3000
+MOST_PEOPLE = 20_000
 
 
 class TooMuchChanged(Exception):  # no error: a full run is the better way
@@ -54,13 +55,13 @@ class TooMuchChanged(Exception):  # no error: a full run is the better way
 class Changes:
     """Ids that a delta query told of."""
 
-    changed: dict[str, Any] = field(default_factory=dict)  # id -> the item as it came
+    changed: dict[str, Any] = field(default_factory=dict)  # id -> the item as it came; of users None
     removed: set[str] = field(default_factory=set)
     link: str = ""
 
 
-async def links_from_now(graph: GraphClient) -> dict[str, str]:
-    """Links that will tell what changes from now on, for the collections that offer one."""
+async def links_from_now(graph: GraphClient, collections: Iterable[str] = tuple(LINKS)) -> dict[str, str]:
+    """Links that will tell what changes from now on, for those of the collections that offer one."""
 
     async def one(path: str) -> str | None:
         try:
@@ -74,8 +75,9 @@ async def links_from_now(graph: GraphClient) -> dict[str, str]:
         except msgspec.DecodeError:
             return None
 
-    found = await asyncio.gather(*(one(path) for path in LINKS.values()))
-    return {name: link for name, link in zip(LINKS, found, strict=True) if link}
+    names = list(collections)
+    found = await asyncio.gather(*(one(LINKS[name]) for name in names))
+    return {name: link for name, link in zip(names, found, strict=True) if link}
 
 
 @dataclass(slots=True)
@@ -93,11 +95,8 @@ class DeltaReader:
     _assignable: list[str] = field(default_factory=list)
 
     async def tell(self, collection: str) -> Changes:
-        """The items of a collection's delta link. Raises ``Resync`` when the link has expired and ``TooMuchChanged``.
-
-        Of users the ids alone, however many: only those that the inventory knows matter, and they are looked up.
-        """
-        found = Changes()
+        """The items of a collection's delta link. Raises ``Resync`` when the link has expired and ``TooMuchChanged``."""
+        found, most = Changes(), MOST_PEOPLE if collection == "users" else MOST_CHANGED
         link: str | None = self.links[collection]
         while link:
             try:
@@ -112,7 +111,7 @@ class DeltaReader:
                 else:
                     found.changed[head.id] = None if collection == "users" else item
                     found.removed.discard(head.id)
-            if collection != "users" and len(found.changed) + len(found.removed) > MOST_CHANGED:
+            if len(found.changed) + len(found.removed) > most:
                 raise TooMuchChanged
             link, found.link = page.next, page.delta or found.link
         if not found.link:
@@ -174,6 +173,20 @@ class DeltaReader:
         rows: Rows = {"delegated_grant": [shape.grant(row, sets) for row in whole]}
         rows["scope_set"] = sets.take_new()
         await self._keep("delegated_grants", "delta", rows, found.removed)
+
+    async def tell_of_users(self) -> Changes:
+        """The ids of users who changed or are gone. What people are called never fails a run: the next full one reads it."""
+        if "users" not in self.links:
+            return Changes()
+        try:
+            return await self.tell("users")
+        except (NotYet, Reauthorise):
+            raise
+        except (Resync, TooMuchChanged):
+            self.next_links.update(await links_from_now(self.graph, ("users",)))
+        except MicrosoftError:
+            pass  # the link stays as it is, and the next run tries again
+        return Changes()
 
     async def users(self, known: Iterable[str], removed: Iterable[str]) -> None:
         """Have the people who are ``known`` and have changed looked up with the others, and tell of those who are gone."""

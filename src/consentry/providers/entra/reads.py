@@ -124,9 +124,14 @@ class Reader(Surroundings):
         await self.follow_up(name, "rest", source, path, structs.Assignment, more, select=_ASSIGNMENT_PROPERTIES)
 
     async def owners(self) -> None:
-        """Owners of service principals and of applications, complete beyond 20."""
-        await self._owners_of("servicePrincipals", "service_principal")
-        await self._owners_of("applications", "application")
+        """Owners of service principals and of applications, side by side, complete beyond 20."""
+        collections = (("servicePrincipals", "service_principal"), ("applications", "application"))
+        both = [asyncio.create_task(self._owners_of(*one)) for one in collections]
+        try:
+            await asyncio.gather(*both)
+        finally:
+            for one in both:
+                one.cancel()
 
     async def _owners_of(self, collection: str, source: str) -> None:
         part = f"owners of {source}"

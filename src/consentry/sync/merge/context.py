@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-from consentry.inventory import partitions
+from consentry.inventory import locks, partitions
 from consentry.providers.entra.clouds import MICROSOFT_TENANTS
 from consentry.sync.staging import FUTURE, schema_of
 
@@ -53,7 +53,8 @@ class Context:
         }
 
     def begin(self) -> None:
-        """Hold the connector's row, so that it is not deleted meanwhile. Raises ``LookupError`` when it is gone."""
+        """Hold the connector's plugins, and its row, so that it is not deleted meanwhile. Raises ``LookupError`` when it is gone."""
+        locks.hold_plugins(self.cursor, self._parameters["c"])
         if not self.do("SELECT 1 FROM connect_connector WHERE id = %(c)s FOR KEY SHARE"):
             raise LookupError("The connector is gone")
         self.do("SET LOCAL work_mem = '64MB'")

@@ -25,6 +25,16 @@ UPDATE inventory_principal p SET removed_at = %(now)s WHERE p.connector_id = %(c
 AND NOT EXISTS (SELECT 1 FROM {s}.principal n WHERE n.object_id = p.object_id)
 """
 
+# Scores tell the names of owners and of powerful people, and count guests
+_RENAMED = f"""
+WITH changed AS MATERIALIZED (
+  SELECT t.object_id FROM ({_STAGED_PRINCIPALS}) n JOIN inventory_principal t ON t.connector_id = %(c)s AND t.object_id = n.object_id
+  WHERE (t.name, t.user_type) IS DISTINCT FROM (n.name, n.user_type))
+INSERT INTO touched
+SELECT g.client_id FROM changed JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.principal_id = object_id AND g.removed_at IS NULL
+UNION SELECT o.service_principal_id FROM inventory_owner o WHERE EXISTS (SELECT 1 FROM changed) AND o.connector_id = %(c)s AND o.removed_at IS NULL
+  AND o.owner_id IN (SELECT object_id FROM changed)
+"""  # noqa: S608  # fixed text
 # A user who is deleted owns nothing and is assigned to nothing; nothing else tells of that
 _DELETED_USERS = "(SELECT object_id::uuid FROM {s}.removed WHERE source = 'users')"
 _PRINCIPALS_SAID_TO_BE_GONE = f"""
@@ -79,9 +89,7 @@ _ASSIGNEES_GONE = """
 UPDATE inventory_assignee t SET removed_at = %(now)s WHERE t.connector_id = %(c)s AND t.removed_at IS NULL
 AND NOT EXISTS (SELECT 1 FROM {s}.assignee n WHERE n.assignment_id = t.assignment_id) AND {which}
 """
-_ASSIGNEES_READ_AGAIN = (
-    f"(t.service_principal_id IN (SELECT object_id FROM {{s}}.scope WHERE source = 'assignee') OR t.principal_id IN {_DELETED_USERS})"  # noqa: S608
-)
+_ASSIGNEES_READ_AGAIN = "t.service_principal_id IN (SELECT object_id FROM {s}.scope WHERE source = 'assignee')"
 # One change for each app that gained or lost people, whose number says enough
 _ASSIGNEE_CHANGES = """
 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, after)
@@ -101,6 +109,8 @@ def merge_principals(context: Context) -> None:
     if context.attach("principal"):
         context.do(_PRINCIPALS_THAT_ARE_APPS)
         return
+    if context.delta:
+        context.do(_RENAMED)
     written = context.do(_PRINCIPALS)
     if context.delta:
         context.do(_PRINCIPALS_SAID_TO_BE_GONE)
@@ -116,9 +126,16 @@ def merge_assignees(context: Context) -> None:
     written = context.do(_ASSIGNEES)
     if not context.first:
         written += context.do(_ASSIGNEES_GONE.replace("{which}", _ASSIGNEES_READ_AGAIN if context.delta else "true"))
+        if _somebody_left(context):
+            written += context.do(_ASSIGNEES_GONE.replace("{which}", f"t.principal_id IN {_DELETED_USERS}"))
         if written:
             context.do(_ASSIGNEE_CHANGES)
     context.analyze("inventory_assignee", written)
+
+
+def _somebody_left(context: Context) -> bool:
+    """Whether a delta run was told of deleted users; asked first, as what they leave behind is looked for in whole tables."""
+    return context.delta and bool(context.do("SELECT 1 FROM {s}.removed WHERE source = 'users' LIMIT 1"))
 
 
 def merge_owners(context: Context) -> None:
@@ -169,19 +186,16 @@ def _merge(
     written = upsert(table, f"SELECT * FROM new_{what}", key=key, rest=rest, once={"first_seen": "%(now)s"})  # noqa: S608
     context.do(f"WITH {written} INSERT INTO touched SELECT service_principal_id FROM written")  # noqa: S608
     same = " AND ".join(f"n.{name} = t.{name}" for name in key)
-    read_again = "true"
-    if context.delta:
-        context.do(_WHAT_WAS_READ_AGAIN.replace("{what}", what))
-        read_again = f"({_READ_AGAIN} OR t.owner_id IN {_DELETED_USERS})" if what == "owner" else _READ_AGAIN
-    context.do(
-        f"""
+    gone = f"""
         WITH gone AS (
           UPDATE {table} t SET removed_at = %(now)s WHERE t.connector_id = %(c)s AND t.removed_at IS NULL AND t.source = ANY(%(sources)s)
-          AND NOT EXISTS (SELECT 1 FROM new_{what} n WHERE {same}) AND {read_again}
-          RETURNING t.service_principal_id)
-        INSERT INTO touched SELECT service_principal_id FROM gone""",  # noqa: S608
-        sources=sources,
-    )
+          AND NOT EXISTS (SELECT 1 FROM new_{what} n WHERE {same}) AND {{which}} RETURNING t.service_principal_id)
+        INSERT INTO touched SELECT service_principal_id FROM gone"""  # noqa: S608
+    if context.delta:
+        context.do(_WHAT_WAS_READ_AGAIN.replace("{what}", what))
+    context.do(gone.replace("{which}", _READ_AGAIN if context.delta else "true"), sources=sources)
+    if what == "owner" and _somebody_left(context):
+        context.do(gone.replace("{which}", f"t.owner_id IN {_DELETED_USERS}"), sources=sources)
     if not context.first:
         context.do(
             f"""
