@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -24,7 +23,7 @@ EXPAND_CAP = 20  # $expand on directory objects stops at 20 without a next link
 MOST_RESTARTS = 5
 WINDOW = 16  # requests side by side; the client's own gate is as wide
 AT_ONCE = 8  # requests of one window of ids: what is read ahead is held in memory
-WINDOWS_AHEAD = 4  # one plugin with many pages does not hold up the others
+WINDOWS_AHEAD = 6  # one plugin with many pages does not hold up the others
 UNLICENSED_TRIES = 3  # "no premium licence" is known to come and go in licensed tenants
 
 
@@ -213,26 +212,46 @@ class Sweeper:
     async def windows(
         self, collection: str, source: str, size: int, window: Callable[[list[str]], Awaitable[Rows]], *, part: str = "list"
     ) -> None:
-        """Work through the ids of a set in windows with a cursor after each, some ahead of the one that is stored."""
+        """Work through the ids of a set in windows, several side by side; each is stored as soon as it is read.
+
+        The cursor follows the first that is still being read, so one plugin with many pages holds nothing up. After a kill, what was
+        stored past the cursor is read and stored again: whoever merges expects that an object may be there twice.
+        """
         cursor = self.cursors.get((collection, part), {})
         if cursor.get("done"):
             return
-        after: str | None = cursor.get("after")
-        coming: deque[tuple[str, asyncio.Future[Rows]]] = deque()
+        reached: str | None = cursor.get("after")
+        after, more = reached, True
+        reading: dict[str, asyncio.Task[Rows] | None] = {}  # by the last id of each window, in order; None when it is stored
         try:
             while True:
-                while len(coming) < WINDOWS_AHEAD and (ids := await self.store.ids(source, after, size)):
-                    after = ids[-1]
-                    coming.append((after, asyncio.ensure_future(window(ids))))
-                if not coming:
+                while more and len(reading) < WINDOWS_AHEAD:
+                    ids = await self.store.ids(source, after, size)
+                    more = bool(ids)
+                    if ids:
+                        after = ids[-1]
+                        reading[after] = asyncio.create_task(_awaited(window(ids)))
+                if not reading:
                     break
-                reached, rows = coming[0][0], await coming[0][1]
-                coming.popleft()
-                await self.store.keep(Page(collection, part, rows, {"after": reached}))
+                await asyncio.wait([task for task in reading.values() if task], return_when=asyncio.FIRST_COMPLETED)
+                for last, task in list(reading.items()):
+                    if task is None or not task.done():
+                        continue
+                    reading[last] = None
+                    while reading and reading[first := next(iter(reading))] is None:
+                        reached = first
+                        del reading[first]
+                    await self.store.keep(Page(collection, part, task.result(), {"after": reached} if reached else {}))
+                del task
         finally:
-            for _, late in coming:
-                late.cancel()
+            for late in reading.values():
+                if late:
+                    late.cancel()
         await self.store.keep(Page(collection, part, {}, {"done": True}))
+
+
+async def _awaited(rows: Awaitable[Rows]) -> Rows:
+    return await rows
 
 
 def whole(related: list[Any] | None) -> bool:
