@@ -197,8 +197,11 @@ def test_progress_polls_while_a_run_lives_and_stops_with_it(as_role: Callable[[s
     assert "1 of 2 collections" in live.content.decode()
     assert address in viewer.get("/integrations/?tab=configured").content.decode()
     assert address in viewer.get("/plugins/").content.decode()
+    CollectionProgress.objects.create(run=run, name="licences", state="waiting")
+    assert "Licences" in viewer.get(address).content.decode()
     SyncRun.objects.filter(pk=run.pk).update(state=RunState.DONE, finished_at=now())
     ended = viewer.get(address)
+    assert "Licences" not in ended.content.decode(), "there was nothing to read"
     assert "hx-trigger" not in ended.content.decode()
     assert "integrations-changed" in ended["HX-Trigger"]
 

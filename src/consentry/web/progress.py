@@ -98,8 +98,8 @@ def progress_for(account: Account) -> Progress:
 
 def run_view(run: SyncRun, collections: Iterable[CollectionProgress]) -> RunView:
     """``run`` in the words of the progress card."""
-    lines = tuple(_line(collection) for collection in collections)
     live = is_live(run)
+    lines = tuple(_line(collection) for collection in collections if live or collection.state != "waiting")  # there was nothing to read
     return RunView(
         connector_id=run.connector_id,
         connector_name=run.connector.name,
