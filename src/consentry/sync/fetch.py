@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,6 @@ from uuid import UUID
 import psycopg
 import uvloop
 from django.db import connection as django
-from psycopg import sql
 
 from consentry.connect.models import CapabilityState
 from consentry.connect.provider import Registration
@@ -36,8 +35,8 @@ from consentry.providers.entra.graph import Counters, GraphClient
 from consentry.providers.entra.reads import Reader
 from consentry.providers.entra.sweeps import Page
 from consentry.providers.entra.tokens import Tokens
-from consentry.providers.entra.values import guid
 from consentry.sync import staging
+from consentry.sync.lookups import Lookups
 from consentry.sync.writer import Writer
 
 # collection -> the staging table that people's row count comes from
@@ -96,44 +95,6 @@ _AT_ONCE = (
     "consent_requests",
     "risky_service_principals",
 )
-# Blueprints' principals that were read again, have other grants or are gone
-_BLUEPRINTS = """
-SELECT service_principal_id FROM inventory_plugin
-WHERE connector_id = %(c)s AND odata_type ILIKE '%%agentIdentityBlueprintPrincipal' AND service_principal_id = ANY(ARRAY(
-  SELECT object_id FROM {s}.service_principal UNION SELECT client_id FROM {s}.delegated_grant
-  UNION SELECT g.client_id FROM {s}.removed r JOIN inventory_delegatedgrant g ON g.connector_id = %(c)s AND g.grant_id = r.object_id
-  WHERE r.source = 'delegated_grants'
-  UNION SELECT object_id::uuid FROM {s}.removed WHERE source = 'service_principals'))
-"""
-_HEIRS = """
-SELECT a.service_principal_id FROM inventory_plugin a
-WHERE a.connector_id = %(c)s AND a.removed_at IS NULL AND (a.service_principal_type = 'ServiceIdentity' OR a.odata_type ILIKE '%%agentIdentity')
-  AND (NOT EXISTS (SELECT 1 FROM inventory_inheritedpermission i WHERE i.connector_id = %(c)s AND i.service_principal_id = a.service_principal_id AND i.removed_at IS NULL)
-    OR EXISTS (SELECT 1 FROM inventory_inheritedpermission i WHERE i.connector_id = %(c)s AND i.service_principal_id = a.service_principal_id
-               AND i.removed_at IS NULL AND i.source_id = ANY(%(blueprints)s)))
-"""
-_KNOWN = """
-SELECT p.object_id FROM inventory_principal p WHERE p.connector_id = %(c)s AND p.object_id = ANY(%(people)s::uuid[])
-  AND (p.removed_at IS NULL OR EXISTS (
-    SELECT 1 FROM inventory_delegatedgrant g WHERE g.connector_id = %(c)s AND g.principal_id = p.object_id AND g.removed_at IS NULL))
-"""
-_LEFT_BEHIND = """
-WITH back AS MATERIALIZED (
-  SELECT object_id FROM inventory_principal WHERE connector_id = %(c)s AND object_id = ANY(%(people)s::uuid[]) AND removed_at IS NOT NULL)
-SELECT service_principal_id FROM inventory_owner WHERE EXISTS (SELECT 1 FROM back) AND connector_id = %(c)s AND owner_id IN (SELECT object_id FROM back)
-UNION
-SELECT service_principal_id FROM inventory_assignee WHERE EXISTS (SELECT 1 FROM back) AND connector_id = %(c)s AND principal_id IN (SELECT object_id FROM back)
-"""
-# Owner tenants without a name that was read lately: first of apps that nobody verified, then of the riskiest
-_NAMELESS = """
-SELECT t.id FROM (
-  SELECT owner_tenant AS id, CASE WHEN verified THEN 0 ELSE 20 END AS weight FROM {s}.service_principal
-  UNION ALL SELECT owner_tenant_id, risk_score FROM inventory_plugin WHERE connector_id = %(c)s AND removed_at IS NULL) t
-WHERE t.id IS NOT NULL AND t.id <> ALL(%(known)s::uuid[])
-  AND NOT EXISTS (SELECT 1 FROM inventory_publishertenant k WHERE k.tenant_id = t.id AND k.read_at > now() - interval '90 days')
-  AND (NOT %(granted)s OR EXISTS (SELECT 1 FROM connect_capability WHERE connector_id = %(c)s AND name = 'publisher_tenants' AND state = 'granted'))
-GROUP BY 1 ORDER BY max(t.weight) DESC, 1 LIMIT %(most)s
-"""
 # A name never changes what a plugin may do: few requests in each run, until all are known
 _NAMES_IN_FULL, _NAMES_IN_DELTA = 200, 20
 _BEAT_SECONDS = 2.0
@@ -213,6 +174,7 @@ class _Fetch:
                 self.writer = Writer(connection, self.order.run_id, DELTA_COLLECTIONS)
             else:
                 self.writer = Writer(connection, self.order.run_id, COLLECTIONS, self.order.connector_id)
+            self.lookups = Lookups(connection, self.writer, self.order.connector_id)
             await self.writer.open(afresh=bool(self.order.links))
             cursors = {(name, part): at for name, progress in self.writer.collections.items() for part, at in progress.parts.items()}
             self.reader = Reader(graph, self.writer, cursors)
@@ -265,7 +227,8 @@ class _Fetch:
         told = dict(zip(names, found, strict=True))
         self.reader.audited = {}
         await self._read("audit_events", lambda: self.reader.audit_events(self.order.audit_since))
-        delta.audited = await self._news() | await self._left_behind(people.changed)
+        await self.writer.flush()
+        delta.audited = await self.lookups.news(self.reader.audited) | await self.lookups.left_behind(people.changed)
         await self._read("service_principals", lambda: delta.service_principals(told["service_principals"]))
         await self._read("applications", lambda: delta.applications(told["applications"]))
         await asyncio.gather(
@@ -277,8 +240,8 @@ class _Fetch:
             self._read("policies", self.reader.policies),
             self._read("consent_requests", self.reader.consent_requests),
         )
-        await delta.users(await self._known(people.changed), await self._known(people.removed))
-        heirs = await self._heirs()
+        await delta.users(await self.lookups.known(people.changed), await self.lookups.known(people.removed))
+        heirs = await self.lookups.heirs()
         await self._read("inherited_permissions", lambda: delta.inherited_permissions(self.reader, heirs))
         await asyncio.gather(
             self._read("permissions", self.reader.permissions),
@@ -295,51 +258,9 @@ class _Fetch:
             await self.inventory_read.wait()  # what they are called is the least of all: it never holds the rest up
             if await self.reader.list_of("service_principal") is None:
                 return
-        statement = sql.SQL(_NAMELESS).format(s=sql.Identifier(staging.schema_of(self.order.run_id)))
-        values = {"c": self.order.connector_id, "known": [*MICROSOFT_TENANTS, self.order.tenant], "most": most, "granted": granted}
-        async with self.writer.turn:
-            found = await self.connection.execute(statement, values)
-            ids = [str(row[0]) for row in await found.fetchall()]
+        ids = await self.lookups.nameless([*MICROSOFT_TENANTS, self.order.tenant], most, granted=granted)
         if ids:
             await self._read(name, lambda: self.reader.publisher_tenants(ids))
-
-    async def _news(self) -> set[str]:
-        """The objects that audit events are about which no earlier run has read."""
-        await self.writer.flush()
-        audited = self.reader.audited or {}
-        found = await self.connection.execute(
-            "SELECT event_id FROM inventory_consentevent WHERE connector_id = %s AND event_id = ANY(%s)",
-            [self.order.connector_id, list(audited)],
-        )
-        known = {row[0] for row in await found.fetchall()}
-        return {one for event, objects in audited.items() if event not in known for one in objects}
-
-    async def _known(self, people: Collection[str]) -> list[str]:
-        """Those of these people whom the inventory knows, or knew and grants still name."""
-        return await self._ids_of(_KNOWN, people)
-
-    async def _left_behind(self, people: Collection[str]) -> set[str]:
-        """The apps that were owned by, or assigned to, those of these people who had been deleted and are back."""
-        return set(await self._ids_of(_LEFT_BEHIND, people))
-
-    async def _ids_of(self, statement: str, people: Collection[str]) -> list[str]:
-        if not people:
-            return []
-        values = {"c": self.order.connector_id, "people": [one for one in people if guid(one)]}
-        async with self.writer.turn:
-            found = await self.connection.execute(statement, values)
-            return [str(row[0]) for row in await found.fetchall()]
-
-    async def _heirs(self) -> list[str]:
-        """The agent identities whose blueprint's principal was read again, has other grants or is gone, also those that inherited nothing until now."""
-        statement = sql.SQL(_BLUEPRINTS).format(s=sql.Identifier(staging.schema_of(self.order.run_id)))
-        async with self.writer.turn:
-            found = await self.connection.execute(statement, {"c": self.order.connector_id})
-            blueprints = [row[0] for row in await found.fetchall()]
-            if not blueprints:
-                return []
-            found = await self.connection.execute(_HEIRS, {"c": self.order.connector_id, "blueprints": blueprints})
-            return [str(row[0]) for row in await found.fetchall()]
 
     async def _list(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Read a collection that others may be read along."""
