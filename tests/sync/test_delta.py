@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from tests.world import World
 
+from consentry.connect.models import Capability
 from consentry.inventory.models import AppRoleAssignment, Change, DelegatedGrant, InheritedPermission, Owner, Plugin, Principal
 from consentry.sync import queries
 from consentry.sync.models import DeltaLink, SyncRun
@@ -241,3 +242,5 @@ def test_what_people_are_called_never_fails_a_run(large: World, status: int) -> 
     summary = large.sync()
     assert (summary["mode"], summary["status"]) == ("delta", "done")
     large.assert_equal_to_tenant()
+    state = Capability.objects.get(connector_id=large.connector_id, name="changed_people").state
+    assert state == ("missing" if status == 403 else "granted"), "what is refused is said on the integration's page"

@@ -19,7 +19,7 @@ from consentry.connect.provider import Registration
 from consentry.core.dsn import connection_string
 from consentry.core.errors import ConsentryError
 from consentry.providers.entra.clouds import MICROSOFT_TENANTS, cloud
-from consentry.providers.entra.deltas import DeltaReader, links_from_now
+from consentry.providers.entra.deltas import Changes, DeltaReader, links_from_now
 from consentry.providers.entra.errors import (
     Forbidden,
     MicrosoftError,
@@ -62,7 +62,7 @@ COLLECTIONS = {
 }
 # what a delta run reads; reports and licences wait for the next full one
 _ONLY_IN_FULL = {"licences", "risky_service_principals", "sign_in_activity", "credential_activity"}
-DELTA_COLLECTIONS = {name: table for name, table in COLLECTIONS.items() if name not in _ONLY_IN_FULL}
+DELTA_COLLECTIONS = {name: table for name, table in COLLECTIONS.items() if name not in _ONLY_IN_FULL} | {"changed_people": "scope"}
 _LINKS = ("service_principals", "links")
 # What some clouds do not offer, or what needs a permission and a licence that few give: a capability, not a gap
 OPTIONAL = {
@@ -73,6 +73,7 @@ OPTIONAL = {
     "inherited_permissions",
     "credential_activity",
     "publisher_tenants",
+    "changed_people",
 }
 # Collections that a gap is told of under the name of a larger one, which people script against
 PART_OF = {
@@ -80,6 +81,7 @@ PART_OF = {
     "inherited_permissions": "app_role_assignments",
     "federated_credentials": "applications",
     "credential_activity": "sign_in_activity",
+    "changed_people": "principals",
 }
 SLOW = ("audit_events", "sign_in_activity", "credential_activity")  # five requests per ten seconds: never in the inventory's way
 _LISTS = ("service_principals", "applications")
@@ -223,10 +225,18 @@ class _Fetch:
         """The reading half of a delta run."""
         delta = DeltaReader(self.graph, self.writer, self.order.links)
         names = ("service_principals", "applications", "delegated_grants")
-        *found, people = await asyncio.gather(*(delta.tell(name) for name in names), delta.tell_of_users())
-        told = dict(zip(names, found, strict=True))
+        told = dict(zip(names, await asyncio.gather(*(delta.tell(name) for name in names)), strict=True))
         self.reader.audited = {}
-        await self._read("audit_events", lambda: self.reader.audit_events(self.order.audit_since))
+        people = Changes()
+
+        async def changed_people() -> None:
+            nonlocal people
+            people = await delta.tell_of_users()
+
+        await asyncio.gather(
+            self._read("audit_events", lambda: self.reader.audit_events(self.order.audit_since)),
+            *([self._read("changed_people", changed_people)] if "users" in self.order.links else []),
+        )
         await self.writer.flush()
         delta.audited = await self.lookups.news(self.reader.audited) | await self.lookups.left_behind(people.changed)
         await self._read("service_principals", lambda: delta.service_principals(told["service_principals"]))

@@ -27,6 +27,7 @@ COLLECTIONS: dict[str, str] = {
     "licences": "Licences",
     "consent_requests": "Consent requests",
     "publisher_tenants": "Publishers' tenants",
+    "changed_people": "Changes of people",
     "credential_activity": "Last use of keys",
 }
 COUNTS: dict[str, str] = {

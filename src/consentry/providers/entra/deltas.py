@@ -175,17 +175,14 @@ class DeltaReader:
         await self._keep("delegated_grants", "delta", rows, found.removed)
 
     async def tell_of_users(self) -> Changes:
-        """The ids of users who changed or are gone. What people are called never fails a run: the next full one reads it."""
-        if "users" not in self.links:
-            return Changes()
+        """The ids of users who changed or are gone; none where the link has expired or they are too many: the next full run reads them all.
+
+        Raises ``MicrosoftError``.
+        """
         try:
             return await self.tell("users")
-        except (NotYet, Reauthorise):
-            raise
         except (Resync, TooMuchChanged):
             self.next_links.update(await links_from_now(self.graph, ("users",)))
-        except MicrosoftError:
-            pass  # the link stays as it is, and the next run tries again
         return Changes()
 
     async def users(self, known: Iterable[str], removed: Iterable[str]) -> None:
