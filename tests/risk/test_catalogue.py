@@ -86,6 +86,15 @@ def test_ways_to_take_over_are_at_the_top(value: str) -> None:
         ("OrgSettings-Forms.ReadWrite.All", "application", "medium"),
         ("TeamSettings.Read.Group", "application", "low"),
         ("ChannelMessage.Read.Group", "application", "low"),
+        ("TeamsActivity.Send.User", "application", "low"),
+        ("BackupRestore-Restore.ReadWrite.All", "application", "critical"),
+        ("TeamsAppInstallation.ReadWriteAndConsentForUser.All", "application", "high"),
+        ("TeamsAppInstallation.ReadWriteSelfForUser", "delegated", "low"),
+        ("AccessReview.ReadWrite.All", "delegated", "high"),
+        ("AccessReview.ReadWrite.Membership", "delegated", "medium"),
+        ("ChannelMember.ReadWrite.All", "delegated", "high"),
+        ("Policy.ReadWrite.AuthenticationFlows", "delegated", "high"),
+        ("Group.ReadWrite.All", "delegated", "high"),
     ],
 )
 def test_levels_of_well_known_permissions(value: str, kind: str, level: str) -> None:

@@ -47,14 +47,15 @@ _NEAR_TAKEOVER = re.compile(
     r"^(policy\.readwrite|identityprovider\.readwrite|trustframeworkkeyset\.readwrite|publickeyinfrastructure\.readwrite|onpremdirectorysync\S*\.readwrite"
     r"|customauthenticationextension\.readwrite|delegatedpermissiongrant\.readwrite|lifecycleworkflows\.readwrite|devicemanagement\S*\.(readwrite|privileged)"
     r"|user\.(manageidentities|revokesessions)|user-onpremises\S*\.readwrite|networkaccess\S*\.readwrite|backuprestore|crosstenant\S*\.readwrite"
-    r"|multitenantorganization\.readwrite|customsecattribute\S*\.readwrite|externaluserprofile\.readwrite|accessreview\.readwrite|programcontrol\.readwrite|rolemanagementalert\.readwrite|agentidentity\S*\.(readwrite|create)|agentidentityblueprint)",
+    r"|multitenantorganization\.readwrite|customsecattribute\S*\.readwrite|externaluserprofile\.readwrite|accessreview\.readwrite\.all|programcontrol\.readwrite|rolemanagementalert\.readwrite|agentidentity\S*\.(readwrite|create)|agentidentityblueprint"
+    r"|(channel|team|chat)member\.readwrite\.all|eduroster\.readwrite|managedtenants\.readwrite|teamsappinstallation\.(manage|readwriteandconsent)\S*(all|team|chat|user))",
     re.IGNORECASE,
 )
 # How much it hurts when data of this kind is read by a stranger: content and secrets, people and defences, and the rest
 _CONTENT = re.compile(
     r"^(mail$|mail\.|mailboxsettings\.readwrite|mailboxitem|mailboxfolder|files|sites|chat|channelmessage|notes|shortnotes|allsites|myfiles|allprofiles|ews|imap|pop\b|full_access|exchange\.manage"
     r"|onlinemeeting(transcript|recording|artifact|aiinsight)|callrecord|calls\.|bitlockerkey|devicelocalcredential|eas\b|ediscovery|aienterprise|copilot"
-    r"|list(s|items)\.|filestorage|group-conversation|externalitem|securityanalyzedmessage|user\.export|records|userauthenticationmethod|activityfeed\.readdlp"
+    r"|list(s|items)\.|filestorage|group-conversation|externalitem|backuprestore|securityanalyzedmessage|user\.export|records|userauthenticationmethod|activityfeed\.readdlp"
     r"|dataset|content|dataflow|report\.|item\.|dashboard|tenant\.read|user_impersonation)",
     re.IGNORECASE,
 )
@@ -70,7 +71,7 @@ _SETTINGS = re.compile(r"^(policy|role|privileged|accessreview|identityprovider|
 _LEGACY = re.compile(r"^(ews|full_access_as_app|imap|pop\b|smtp|eas\b)", re.IGNORECASE)
 _NARROW = re.compile(r"selected|appfolder|ownedby|readbasic|createdbyapp|\.shared\.?basic|summary|-anon", re.IGNORECASE)
 # Given by the owners of one team, chat or meeting for that alone: learn.microsoft.com/microsoftteams/platform/graph-api/rsc/resource-specific-consent
-_ONE_BY_ONE = re.compile(r"\.(chat|group|team)$", re.IGNORECASE)
+_ONE_BY_ONE = re.compile(r"\.(chat|group|team|user)$", re.IGNORECASE)
 _WRITES = re.compile(
     r"write|manage|fullcontrol|full_access|send|accessasuser|update|create|delete|upload|invite|enable|revoke|import|restore|control",
     re.IGNORECASE,
@@ -167,16 +168,16 @@ def _service(name: str, resource: str) -> str:
 
 def _takeover(name: str, application: bool) -> float:
     if _TAKEOVER.match(name):
-        return 10.0 if application else 7.0
+        return 10.0 if application else 8.5
     if _NEAR_TAKEOVER.match(name) and (_WRITES.search(name) or "privileged" in name):
-        return 6.5 if application else 6.0
+        return 7.5
     return 0.0
 
 
 def _data(name: str, application: bool, changes: bool) -> float:
     """The axis of data: what kind, read or changed, and whose: the whole organisation's, what a person reaches, or the person's own."""
     if name in _EVERYTHING:
-        return 10.0 if application else 8.0
+        return 10.0 if application else 8.5
     parts = name.split(".")
     wide = "all" in parts or parts[0] == "allsites" or bool(_SETTINGS.match(name)) or (application and changes)
     data = 7.5 if _CONTENT.match(name) else 4.6 if _PERSONAL.match(name) else 4.0 if wide else 2.5
