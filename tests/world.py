@@ -205,7 +205,7 @@ def make_world(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Itera
         @web.middleware
         async def watch(request: web.Request, handler: Any) -> web.StreamResponse:
             response = await handler(request)
-            if request.path.startswith(("/v1.0/", "/beta/")):
+            if request.path.startswith(("/v1.0/", "/beta/", "/subscriptions")):
                 weather.asked.append(f"{request.method} {request.path_qs}")
                 for rule in weather.rules:
                     response = rule(request, response) or response
@@ -223,6 +223,7 @@ def make_world(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Itera
         info = server.describe(cloud, asyncio.run_coroutine_threadsafe(listen(), loop).result(30))
         monkeypatch.setenv("CONSENTRY_MICROSOFT_LOGIN_URL", info["login_url"])
         monkeypatch.setenv("CONSENTRY_MICROSOFT_GRAPH_URL", info["graph_url"])
+        monkeypatch.setenv("CONSENTRY_MICROSOFT_AZURE_URL", info["azure_url"])
         monkeypatch.setenv("CONSENTRY_MICROSOFT_CLIENT_ID", info["client_id"])
         monkeypatch.setenv("CONSENTRY_MICROSOFT_CLIENT_SECRET", info["client_secret"])
         connector = connect.connect_by_credentials(accounts.default_account(), name="Contoso", tenant=info["tenant_id"], actor="test")

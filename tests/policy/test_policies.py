@@ -20,6 +20,7 @@ from consentry.policy import conditions, queries, services
 from consentry.policy.models import Alert, Policy
 from consentry.policy.predefined import PREDEFINED
 from consentry.respond import services as respond
+from consentry.simulator import azure
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 RISKY: list[list[dict[str, Any]]] = [[{"field": "risk", "value": ["high", "critical"]}]]
@@ -119,6 +120,23 @@ def test_a_plugin_that_wakes_up_and_one_that_becomes_an_administrator(make_world
     assert {("woke_up", plugin.name), ("role_added", plugin.name)} <= live()
     plugin.refresh_from_db()
     assert plugin.risk["reasons"][0]["signal"] == "directory_roles"
+
+
+def test_a_plugin_that_becomes_an_owner_in_azure(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=80, users=60, healthy=True)
+    world.sync()
+    plugin = Plugin.objects.filter(connector_id=world.connector_id, origin="third_party", risk_level="low").first()
+    assert plugin
+    production = world.directory.subscriptions[0]
+    azure.assignment(world.directory, str(plugin.service_principal_id), azure.OWNER, production["id"])
+    summary = world.full()
+    assert summary["changes"]["azure_roles_changed"] == 1
+    plugin.refresh_from_db()
+    assert plugin.risk_level == "high"
+    assert plugin.risk["reasons"][0]["signal"] == "azure_roles"
+    assert "Owner on subscription Production" in plugin.risk["reasons"][0]["evidence"]
+    assert ("role_added", plugin.name) in live()
+    assert world.full()["changes"].get("azure_roles_changed", 0) == 0
 
 
 def test_audit_mode_counts_and_tells_nobody_until_it_is_active(make_world: Callable[..., World]) -> None:

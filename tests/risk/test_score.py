@@ -80,6 +80,10 @@ INCIDENTS = {
         scored(*MAIL, publisher_verified=True, users=40, drift=Drift(LONG_AGO, ("Mail.Read",), 4.5)),
         "drift",
     ),
+    "machines in Azure for a stranger": (
+        scored(*SIGN_IN, azure_roles=("Contributor on subscription Production",)),
+        "azure_roles",
+    ),
     "switched off by Microsoft": (
         scored(*SIGN_IN, disabled_by_microsoft="DisabledDueToViolationOfServicesAgreement"),
         "disabled_by_microsoft",
@@ -93,6 +97,10 @@ INCIDENTS = {
 SAML = NOW + timedelta(days=500)
 BENIGN = {
     "own app with User.Read": scored(*SIGN_IN, origin="own", owners=0, keys=(Key("application", "secret", None, days_ago(3), SAML),)),
+    "own app that deploys": scored(*SIGN_IN, origin="own", azure_roles=("Contributor on subscription Production",)),
+    "vendor that reads one resource group": scored(
+        *SIGN_IN, publisher_verified=True, azure_roles=("Reader on resource group web in Production",)
+    ),
     "Microsoft's own app": scored(
         held("Directory.AccessAsUser.All", everybody=True), held("RoleManagement.ReadWrite.Directory", "application"), origin="microsoft"
     ),
@@ -214,6 +222,7 @@ anything = st.builds(
     owners=st.sampled_from([None, 0, 2]),
     guests=st.integers(0, 3),
     directory_roles=st.sampled_from([None, (), ("Global Administrator",)]),
+    azure_roles=st.sampled_from([None, (), ("Reader on resource group web in Lab",), ("Owner on management group Contoso",)]),
     assignment_required=st.sampled_from([None, True, False]),
     burst=st.one_of(st.none(), st.builds(Burst, st.integers(2, 99), st.just(days_ago(3)))),
     drift=st.sampled_from([None, Drift(days_ago(9), ("Mail.Read",), 4.5), Drift(days_ago(9), keys=1)]),

@@ -229,3 +229,32 @@ def test_metadata_is_found_under_the_address_that_was_asked(cloud: Running) -> N
     assert instance["tenant_discovery_endpoint"] == address
     asked["authorization_endpoint"] = "https://elsewhere.example/common/oauth2/authorize"
     assert requests.get(f"{cloud.url}/common/discovery/instance", params=asked, timeout=5).json()["error"] == "invalid_instance"
+
+
+def test_a_token_for_graph_is_none_for_azure_and_the_other_way_round() -> None:
+    with running(consented=True) as cloud:
+        there = cloud.info["azure_url"]
+        for_azure = cloud.token(scope=f"{there}/.default").json()["access_token"]
+        for_graph = cloud.token().json()["access_token"]
+        public = cloud.token(scope="https://management.azure.com/.default").json()["access_token"]
+
+        def ask(url: str, token: str) -> int:
+            return requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=5).status_code
+
+        subscriptions = f"{there}/subscriptions?api-version=2022-12-01"
+        assert ask(subscriptions, for_azure) == ask(subscriptions, public) == 200
+        assert ask(subscriptions, for_graph) == 401
+        assert ask(f"{cloud.url}/v1.0/organization", public) == 401
+        assert ask(f"{there}/subscriptions", for_azure) == 400
+
+
+def test_azure_shows_nothing_to_an_app_without_a_role() -> None:
+    with running(consented=True) as cloud:
+        there = cloud.info["azure_url"]
+        token = cloud.token("responder", scope=f"{there}/.default").json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        subscriptions = requests.get(f"{there}/subscriptions?api-version=2022-12-01", headers=headers, timeout=5)
+        assert subscriptions.json() == {"value": []}
+        one = cloud.cloud.tenants[cloud.info["tenant_id"]].directory.subscriptions[0]["id"]
+        path = f"{there}{one}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01"
+        assert requests.get(path, headers=headers, timeout=5).status_code == 403

@@ -16,8 +16,9 @@ from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.inventory import models
 from consentry.inventory import queries as inventory_queries
-from consentry.inventory.models import Change, ConsentEvent, LastUsedState, Plugin, PublisherTenant
+from consentry.inventory.models import Change, ConsentEvent, LastUsedState, Plugin, PublisherTenant, TenantFact
 from consentry.risk import services as risk
+from consentry.simulator import azure
 from consentry.simulator.directory import Directory
 from consentry.sync import services
 from consentry.sync.models import CollectionProgress, SyncRun, TouchedPlugin
@@ -454,3 +455,51 @@ def test_a_large_tenant_is_scored_in_parts_as_in_one_go(world: Any, monkeypatch:
     assert risk.rescore(world.integration.connector) == len(before)
     assert list(plugins.values_list(*fields)) == before
     assert risk.rescore(world.integration.connector) == 0
+
+
+def test_roles_in_azure_are_read_where_the_reader_may_see_them(world: Any) -> None:
+    directory, known = world.directory, TenantFact.objects.filter(connector_id=world.connector_id, name="azure_roles")
+    apps = [row["id"] for row in directory.service_principals.values()][-30:]
+    production, sandbox = (one["id"] for one in directory.subscriptions)
+    for app in apps:  # more than a page
+        azure.assignment(directory, app, azure.READER, f"{sandbox}/resourceGroups/lab")
+    azure.assignment(directory, apps[0], azure.OWNER, production)
+    azure.assignment(directory, apps[0], azure.CONTRIBUTOR, f"{production}/resourceGroups/web/providers/Microsoft.Web/sites/<b>shop")
+    azure.assignment(directory, apps[1], azure.OWNER, azure.root("contoso"))
+    summary = world.sync()
+    assert summary["incomplete"] == []
+    assert capability(world, "azure_roles") == CapabilityState.GRANTED
+    held = known.get().value
+    assert held[apps[0]] == [
+        "Contributor on <b>shop in Production",
+        "Owner on subscription Production",
+        "Reader on resource group lab in Sandbox",
+    ]
+    assert held[apps[1]] == ["Owner on management group contoso", "Reader on resource group lab in Sandbox"]
+    assert all("Reader on resource group lab in Sandbox" in held[app] for app in apps)
+    assert "azure_roles_changed" not in summary["changes"]  # what was there at first is nothing new
+
+    directory.azure_assignments.clear()  # the reader's own role among them
+    summary = world.full()
+    assert capability(world, "azure_roles") == CapabilityState.MISSING
+    assert summary["incomplete"] == []
+    assert summary["status"] == "done"
+    assert known.get().value == held  # not seen is not gone
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "InvalidAuthenticationToken"), (403, "AuthorizationFailed"), (503, "ServerBusy")])
+def test_azure_that_does_not_answer_takes_nothing_else_with_it(world: Any, status: int, code: str) -> None:
+    world.weather.refuse("/roleAssignments", status, code, when=lambda request: request.path.startswith("/subscriptions"))
+    summary = world.sync()
+    assert summary["status"] == ("done" if status < 500 else "incomplete")
+    world.assert_equal_to_tenant()
+    assert [gap["collection"] for gap in summary["incomplete"]] == ([] if status < 500 else ["azure_roles"])
+    assert capability(world, "azure_roles") == (CapabilityState.MISSING if status < 500 else CapabilityState.GRANTED)
+
+
+def test_without_an_address_of_azure_it_is_not_asked(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONSENTRY_MICROSOFT_AZURE_URL")
+    summary = world.sync()
+    assert summary["incomplete"] == []
+    assert capability(world, "azure_roles") == CapabilityState.UNAVAILABLE
+    assert not [one for one in world.weather.asked if "/subscriptions" in one]

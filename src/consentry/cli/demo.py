@@ -50,6 +50,7 @@ def demo(
         "CONSENTRY_BASE_URL": f"http://localhost:{port}",
         "CONSENTRY_MICROSOFT_LOGIN_URL": cloud["login_url"],
         "CONSENTRY_MICROSOFT_GRAPH_URL": cloud["graph_url"],
+        "CONSENTRY_MICROSOFT_AZURE_URL": cloud["azure_url"],
         "CONSENTRY_MICROSOFT_CLIENT_ID": cloud["client_id"],
         "CONSENTRY_MICROSOFT_CLIENT_SECRET": cloud["client_secret"],
         "CONSENTRY_MICROSOFT_TENANT_CLIENT_ID": cloud["tenant_client_id"],

@@ -29,6 +29,7 @@ _SENTENCES = {
     "assignees_removed": "lost {subject} who were assigned, among them {after}",
     "plugin_woke_up": "was used again on {after}, before that on {before}",
     "roles_changed": "now holds the directory roles {after}, before {before}",
+    "azure_roles_changed": "now holds in Azure {after}, before {before}",
     "credential_added": "has a new credential {subject}",
     "credential_removed": "no longer has the credential {subject}",
     "owner_added": "has a new owner, {who}",

@@ -23,7 +23,7 @@ CHANGES = {
     "reply_urls_changed": "Its reply URLs changed",
     "plugin_renamed": "It was renamed",
     "plugin_woke_up": "It woke up after months",
-    "roles_changed": "Its directory roles changed",
+    "roles_changed": "Its directory or Azure roles changed",
     "owner_added": "It got a new owner",
     "plugin_first_seen": "It was there at the first sync",
 }
@@ -34,6 +34,7 @@ _MEANS = {
     "grant_changed_for_many": "gained_permission",
     "permission_added": "gained_permission",
     "inherited_added": "gained_permission",
+    "azure_roles_changed": "roles_changed",
     "publisher_verification_changed": "publisher_changed",
 }
 MOST_GROUPS, MOST_CONDITIONS = 12, 12

@@ -102,6 +102,7 @@ class Facts:
     owner_names: tuple[str, ...] = ()
     guests: int = 0  # guests among the people who granted it something
     directory_roles: tuple[str, ...] | None = None
+    azure_roles: tuple[str, ...] | None = None  # such as "Owner on subscription Production"
     powerful_consenters: tuple[str, ...] = ()  # people with an administrator role who granted it something
     assignment_required: bool | None = None
     multi_tenant: bool | None = None

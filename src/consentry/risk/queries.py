@@ -136,8 +136,7 @@ def facts(connector: Connector, only: list[UUID] | None = None, known: Gathered 
     moment = now()
     known = known or gathered(connector, only)
     parameters = {"c": connector.pk, "only": _ids(only), "lately": moment - _LATELY}
-    roles = known.single.get("directory_roles")
-    holders = {UUID(holder): tuple(names) for holder, names in roles.items()} if roles is not None else None
+    holders, in_azure = _holders(known.single.get("directory_roles")), _holders(known.single.get("azure_roles"))
     held = _held(parameters)
     keys = _by_id(_KEYS, parameters, lambda row: Key(*row))
     owners = dict(_rows(_OWNERS, parameters, lambda row: (row[0], row[1:])))
@@ -181,6 +180,7 @@ def facts(connector: Connector, only: list[UUID] | None = None, known: Gathered 
                 owner_names=tuple(names or ()),
                 guests=known.guests.get(object_id, 0),
                 directory_roles=None if holders is None else holders.get(object_id, ()),
+                azure_roles=None if in_azure is None else in_azure.get(object_id, ()),
                 powerful_consenters=powerful.get(object_id, ()),
                 assignment_required=plugin.assignment_required,
                 multi_tenant=plugin.sign_in_audience in _MANY_TENANTS if plugin.sign_in_audience else None,
@@ -195,6 +195,11 @@ def facts(connector: Connector, only: list[UUID] | None = None, known: Gathered 
                 own_rogues=known.rogues,
             ),
         )
+
+
+def _holders(fact: dict[str, list[str]] | None) -> dict[UUID, tuple[str, ...]] | None:
+    """Who holds which roles, by object id; None when that was never read."""
+    return None if fact is None else {UUID(holder): tuple(names) for holder, names in fact.items()}
 
 
 def refuser_of(connector: Connector) -> Callable[[str], bool]:
@@ -253,7 +258,9 @@ def _approved(connector: Connector) -> dict[UUID, Decision]:
 
 def _single_facts(connector: Connector) -> dict[str, Any]:
     return dict(
-        TenantFact.objects.filter(connector=connector, name__in=["authorization_policy", "directory_roles"]).values_list("name", "value")
+        TenantFact.objects.filter(connector=connector, name__in=["authorization_policy", "directory_roles", "azure_roles"]).values_list(
+            "name", "value"
+        )
     )
 
 

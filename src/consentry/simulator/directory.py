@@ -84,6 +84,8 @@ class Directory:
     directory_roles: list[Row] = field(default_factory=list)
     role_definitions: list[Row] = field(default_factory=list)
     role_assignments: list[Row] = field(default_factory=list)
+    subscriptions: list[Row] = field(default_factory=list)  # of Azure
+    azure_assignments: list[Row] = field(default_factory=list)
     policies: dict[str, Any] = field(default_factory=dict)
     consent_requests: list[Row] = field(default_factory=list)
     activities: list[Row] = field(default_factory=list)

@@ -14,14 +14,14 @@ from consentry.simulator.state import GRAPH_APP_ID, Cloud, Consent, Registration
 
 def find(tenant: Tenant, client_id: str) -> Row | None:
     """The registration's service principal in the tenant, or None before consent and after its removal."""
-    row: Row | None = tenant.directory.service_principals.get(_object_id(tenant, client_id))
+    row: Row | None = tenant.directory.service_principals.get(object_id(tenant, client_id))
     return row
 
 
 def roles(tenant: Tenant, client_id: str) -> list[str]:
     """The Graph application permissions that the service principal holds, by value."""
     values = {role["id"]: str(role["value"]) for role in _graph(tenant)["appRoles"]}
-    held = tenant.directory.assignments.get(_object_id(tenant, client_id), {}).values()
+    held = tenant.directory.assignments.get(object_id(tenant, client_id), {}).values()
     return [values[row["appRoleId"]] for row in held if row["appRoleId"] in values]
 
 
@@ -49,34 +49,35 @@ def consent(cloud: Cloud, tenant: Tenant, registration: Registration, *, now: fl
 
 def install(tenant: Tenant, registration: Registration, *, when: float | None = None) -> None:
     """Put service principal and assignments into the directory; with ``when`` silently, as something of the past."""
-    directory, object_id = tenant.directory, _object_id(tenant, registration.client_id)
+    directory, principal = tenant.directory, object_id(tenant, registration.client_id)
     moment = datetime.fromtimestamp(when, UTC) if when is not None else None
-    if object_id not in directory.service_principals:
-        directory.deleted.pop(object_id, None)
+    if principal not in directory.service_principals:
+        directory.deleted.pop(principal, None)
         row = _service_principal(tenant, registration, moment or datetime.now(UTC))
         if moment is None:
             directory.add_app(row)
         else:
-            directory.service_principals[object_id] = row
+            directory.service_principals[principal] = row
     graph = _graph(tenant)
     wanted = {role["id"] for role in graph["appRoles"] if role["value"] in registration.roles}
-    for assignment in list(directory.assignments.get(object_id, {}).values()):
+    for assignment in list(directory.assignments.get(principal, {}).values()):
         if assignment["resourceId"] == graph["id"] and assignment["appRoleId"] not in wanted:
             directory.unassign(assignment["id"])
         wanted.discard(assignment["appRoleId"])
     for role in graph["appRoles"]:
         if role["id"] in wanted:
-            directory.assign(object_id, graph["id"], role["id"], when=moment)
+            directory.assign(principal, graph["id"], role["id"], when=moment)
 
 
 def revoke(cloud: Cloud, tenant: Tenant, client_id: str) -> None:
     """Remove the app from the tenant, as an administrator does under Enterprise applications."""
     cloud.consents.pop((tenant.tenant_id, client_id), None)
     if find(tenant, client_id) is not None:
-        tenant.directory.delete_app(_object_id(tenant, client_id))
+        tenant.directory.delete_app(object_id(tenant, client_id))
 
 
-def _object_id(tenant: Tenant, client_id: str) -> str:
+def object_id(tenant: Tenant, client_id: str) -> str:
+    """Of the registration's service principal in a tenant, also before there is one."""
     return str(uuid.uuid5(uuid.UUID(tenant.tenant_id), client_id))
 
 
@@ -88,7 +89,7 @@ def _graph(tenant: Tenant) -> Row:
 def _service_principal(tenant: Tenant, registration: Registration, created: datetime) -> Row:
     return {
         **_graph(tenant),  # for the properties that every service principal has
-        "id": _object_id(tenant, registration.client_id),
+        "id": object_id(tenant, registration.client_id),
         "appId": registration.client_id,
         "appDisplayName": registration.display_name,
         "displayName": registration.display_name,

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from consentry.simulator import enterprise_apps, pages
+from consentry.simulator import azure, enterprise_apps, pages
+from consentry.simulator.azure import Azure
 from consentry.simulator.consent import AdminConsent
 from consentry.simulator.control import Control
 from consentry.simulator.discovery import Discovery
@@ -47,6 +48,9 @@ def build_cloud(options: SimulatorOptions, redirect_uris: list[str] | None = Non
         cloud.tenants[tenant.tenant_id] = tenant
     for registration in make_registrations(options.seed, redirect_uris):
         cloud.registrations[registration.client_id] = registration
+    _, reader, _ = cloud.registrations.values()
+    azure.assignment(main.directory, enterprise_apps.object_id(main, reader.client_id), azure.READER, azure.root(main.tenant_id))
+    for registration in cloud.registrations.values():
         if options.consented:
             _restore(cloud, Consent(main.tenant_id, registration.client_id, 0.0, 0.0, list(registration.roles)))
     if options.state_file and options.state_file.exists():
@@ -63,6 +67,7 @@ def describe(cloud: Cloud, port: int) -> dict[str, str]:
     return {
         "login_url": origin,
         "graph_url": origin,
+        "azure_url": f"http://127.0.0.1:{port}",  # another address, as a token for Graph is none for Azure
         "tenant_id": main.tenant_id,
         "tenant_domain": main.domains[0],
         "client_id": reader.client_id,
@@ -96,6 +101,7 @@ def build_app(cloud: Cloud, options: SimulatorOptions) -> web.Application:
     consent = AdminConsent(cloud, options, Login(cloud, key), remember)
     graph = add_graph_routes(app, cloud=cloud, options=options, authenticate=tokens.access)
     app[GRAPH] = graph
+    Azure(tokens).add_routes(app)
     Control(cloud, options, graph, tokens, consent, remember).add_routes(app)
     app.router.add_get("/_simulator/style.css", style)
     app.router.add_get("/common/discovery/instance", discovery.instance)

@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from consentry.simulator import audit
+from consentry.simulator import audit, azure
 
 if TYPE_CHECKING:  # tenant.py calls this module
     from consentry.simulator.tenant import _Builder
@@ -23,6 +23,7 @@ def add_stories(build: _Builder, others: list[dict[str, Any]]) -> int:
     _impersonation(build)
     _hostile_names(build)
     _waiting_requests(build)
+    _contributor_in_azure(build, others)
     return len(build.directory.grants) - before
 
 
@@ -77,6 +78,12 @@ def _hostile_names(build: _Builder) -> None:
     ):
         app = build.service_principal(name, publisherName="Publisher & <Sons>")
         build.new_grant(app, "User.Read", build.user_ids()[3])
+
+
+def _contributor_in_azure(build: _Builder, others: list[dict[str, Any]]) -> None:
+    """A third party's app may make machines in a subscription, as those who mine coins wish for."""
+    app = others[len(others) // 3]
+    azure.assignment(build.directory, app["id"], azure.CONTRIBUTOR, build.directory.subscriptions[0]["id"])
 
 
 def _waiting_requests(build: _Builder) -> None:

@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from consentry.simulator import activities, audit, names, policies, stories
+from consentry.simulator import activities, audit, azure, names, policies, stories
 from consentry.simulator.directory import NO_ROLE, Directory, Grant, Row, User, stamp
 from consentry.simulator.permissions import (
     GRAPH_APP_ROLES,
@@ -99,6 +99,7 @@ class _Builder:
         self.add_microsoft()
         others = self.add_plugins(plugins)
         directory.policies = policies.policies()
+        directory.subscriptions = azure.subscriptions(self.tenant_id)
         self.add_application_permissions(others)
         self.add_groups_and_roles(others)
         made = stories.add_stories(self, others) if plugins >= 40 and not healthy else 0
@@ -439,6 +440,9 @@ class _Builder:
         reader = next((row["id"] for row in others if row["servicePrincipalType"] == "ManagedIdentity"), None)
         holders[policies.DIRECTORY_READERS] += [reader] if reader else []
         self.directory.directory_roles, self.directory.role_definitions, self.directory.role_assignments = policies.roles(holders)
+        if reader:  # as a deployment's identity has
+            scope = f"{self.directory.subscriptions[0]['id']}/resourceGroups/web"
+            azure.assignment(self.directory, reader, azure.CONTRIBUTOR, scope)
 
     def add_grants(self, others: list[Row], count: int) -> None:
         """A long tail: the most popular apps reach everybody, most have a handful of users."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from consentry.simulator.registrations import is_graph
 from consentry.simulator.state import Cloud, Registration, Tenant
 
 LIFETIME_SECONDS = 3599
+AZURE = ("https://management.azure.com", "https://management.core.windows.net")
 
 
 class TokenError(Exception):
@@ -107,8 +109,8 @@ class Tokens:
             "access_token": jwt.encode(claims, self.key, algorithm="HS256"),
         }
 
-    def access(self, request: web.Request) -> Access:
-        """Who a Graph request comes from. Raises ``GraphError`` 401, also when the app has left the tenant since."""
+    def access(self, request: web.Request, audience: Callable[[str, str], bool] = is_graph) -> Access:
+        """Who a request comes from, with a token for ``audience``. Raises ``GraphError`` 401, also when the app has left the tenant since."""
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not text:
             raise _unauthenticated("Access token is empty.")
@@ -118,6 +120,8 @@ class Tokens:
             raise _unauthenticated("Lifetime validation failed, the token is expired.") from error
         except jwt.PyJWTError as error:
             raise _unauthenticated("Access token validation failure. Invalid token.") from error
+        if not audience(claims["aud"], request.host):
+            raise _unauthenticated("Access token validation failure. Invalid audience.")
         tenant = self.cloud.tenants.get(claims["tid"])
         if tenant is None or enterprise_apps.find(tenant, claims["appid"]) is None:
             raise GraphError(401, "Authorization_IdentityNotFound", "The identity of the calling application could not be established.")
@@ -153,7 +157,7 @@ class Tokens:
         resource = scope.removesuffix("/.default")
         if resource == scope or " " in scope:
             raise TokenError("invalid_scope", 1002012, f"The provided value for scope {scope} is not valid.")
-        if not is_graph(resource, host):
+        if not is_graph(resource, host) and resource.rstrip("/") not in AZURE:
             raise TokenError(
                 "invalid_resource",
                 500011,

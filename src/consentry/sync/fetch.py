@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from consentry.connect.models import CapabilityState
 from consentry.connect.provider import Registration
 from consentry.core.dsn import connection_string
 from consentry.core.errors import ConsentryError
-from consentry.providers.entra.clouds import MICROSOFT_TENANTS, cloud
+from consentry.providers.entra.clouds import MICROSOFT_TENANTS, Cloud, cloud
 from consentry.providers.entra.deltas import Changes, DeltaReader, links_from_now
 from consentry.providers.entra.errors import (
     Forbidden,
@@ -54,18 +54,20 @@ COLLECTIONS = {
     "policies": "fact",
     "licences": "fact",
     "consent_requests": "fact",
+    "azure_roles": "fact",
     "risky_service_principals": "risky",
     "audit_events": "event",
     "sign_in_activity": "activity",
     "credential_activity": "credential_activity",
     "publisher_tenants": "publisher_tenant",
 }
-# what a delta run reads; reports and licences wait for the next full one
-_ONLY_IN_FULL = {"licences", "risky_service_principals", "sign_in_activity", "credential_activity"}
+# what a delta run reads; reports, licences and Azure wait for the next full one
+_ONLY_IN_FULL = {"licences", "azure_roles", "risky_service_principals", "sign_in_activity", "credential_activity"}
 DELTA_COLLECTIONS = {name: table for name, table in COLLECTIONS.items() if name not in _ONLY_IN_FULL} | {"changed_people": "scope"}
 _LINKS = ("service_principals", "links")
 # What some clouds do not offer, or what needs a permission and a licence that few give: a capability, not a gap
 OPTIONAL = {
+    "azure_roles",
     "consent_requests",
     "risky_service_principals",
     "assigned_people",
@@ -101,6 +103,7 @@ _AT_ONCE = (
 _NAMES_IN_FULL, _NAMES_IN_DELTA = 200, 20
 _BEAT_SECONDS = 2.0
 _SLOW_GRACE_SECONDS = 0.1
+_AZURE_TRIES = 4
 _FATAL = (NotYet, Reauthorise)
 
 
@@ -169,6 +172,7 @@ class _Fetch:
             await psycopg.AsyncConnection.connect(info, autocommit=True) as connection,
             await psycopg.AsyncConnection.connect(info, autocommit=True) as pulse,
             GraphClient(place, tokens.get_async) as graph,
+            _azure(place, self.order, graph.counters) as azure,
         ):
             self.result.counters = graph.counters
             self.connection, self.graph = connection, graph
@@ -179,7 +183,7 @@ class _Fetch:
             self.lookups = Lookups(connection, self.writer, self.order.connector_id)
             await self.writer.open(afresh=bool(self.order.links))
             cursors = {(name, part): at for name, progress in self.writer.collections.items() for part, at in progress.parts.items()}
-            self.reader = Reader(graph, self.writer, cursors)
+            self.reader = Reader(graph, self.writer, cursors, azure=azure)
             helpers = [asyncio.create_task(self.writer.write()), asyncio.create_task(self._beat(pulse))]
             try:
                 await _first_of(self._changes() if self.order.links else self._collections(), helpers)
@@ -198,6 +202,7 @@ class _Fetch:
         await self._begin_links()
         async with asyncio.TaskGroup() as group:
             slow = [group.create_task(self._read(name, work[name])) for name in SLOW]
+            slow.append(group.create_task(self._read("azure_roles", work["azure_roles"])))  # an extra: Azure's bad day is no one else's
             slow.append(group.create_task(self._publishers(_NAMES_IN_FULL, granted=False)))
             lists = [group.create_task(self._list(name, work[name])) for name in _LISTS]
             await asyncio.gather(*lists, *(group.create_task(self._read(name, work[name])) for name in _AT_ONCE))
@@ -317,6 +322,18 @@ class _Fetch:
             "UPDATE sync_syncrun SET heartbeat_at = now(), requests = %s, throttled = %s, retried = %s, resource_units = %s WHERE id = %s",
             [seen.requests, seen.throttled, seen.retried, seen.resource_units, self.order.run_id],
         )
+
+
+@contextlib.asynccontextmanager
+async def _azure(place: Cloud, order: Order, counters: Counters) -> AsyncIterator[GraphClient | None]:
+    """A client of Azure Resource Manager whose requests count with the others, where that is asked."""
+    there = place.azure()
+    if there is None:
+        yield None
+        return
+    tokens = Tokens(there, order.registration, order.tenant)
+    async with GraphClient(there, tokens.get_async, counters=counters, most_tries=_AZURE_TRIES) as client:
+        yield client
 
 
 async def _first_of(work: Coroutine[Any, Any, None], helpers: list[asyncio.Task[None]]) -> None:

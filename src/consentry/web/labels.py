@@ -26,6 +26,7 @@ COLLECTIONS: dict[str, str] = {
     "policies": "Consent policies",
     "licences": "Licences",
     "consent_requests": "Consent requests",
+    "azure_roles": "Roles in Azure",
     "publisher_tenants": "Publishers' tenants",
     "changed_people": "Changes of people",
     "credential_activity": "Last use of keys",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from consentry.core.errors import ConsentryError
 
 GLOBAL_LOGIN, GLOBAL_GRAPH = "https://login.microsoftonline.com", "https://graph.microsoft.com"
+GLOBAL_AZURE = "https://management.azure.com"
 # Owner tenants that are Microsoft's: Microsoft Services, Microsoft corporate, Graph Command Line Tools, and one that EntraFalcon adds
 MICROSOFT_TENANTS = (
     "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
@@ -21,25 +22,31 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """Login and Graph addresses without a path, and an extra certificate authority for both."""
+    """Addresses without a path, and an extra certificate authority for them. ``azure_url`` is None where Azure is not asked."""
 
     login_url: str
     graph_url: str
     ca_file: str | None
+    azure_url: str | None = None
 
     @property
     def replaced_login(self) -> bool:
         """True for a proxy, a private endpoint or a double: its discovery document is not asked for."""
         return self.login_url != GLOBAL_LOGIN
 
+    def azure(self) -> Cloud | None:
+        """The same cloud with Azure Resource Manager in Graph's place, or None."""
+        return replace(self, graph_url=self.azure_url) if self.azure_url else None
+
 
 def cloud() -> Cloud:
     """The configured cloud. Raises ``ConsentryError`` for an address that is no origin or is plain http elsewhere than loopback."""
-    return Cloud(
-        _origin("CONSENTRY_MICROSOFT_LOGIN_URL", GLOBAL_LOGIN),
-        _origin("CONSENTRY_MICROSOFT_GRAPH_URL", GLOBAL_GRAPH),
-        os.environ.get("CONSENTRY_MICROSOFT_CA_FILE") or None,
-    )
+    graph = _origin("CONSENTRY_MICROSOFT_GRAPH_URL", GLOBAL_GRAPH)
+    azure = None
+    if graph == GLOBAL_GRAPH or os.environ.get("CONSENTRY_MICROSOFT_AZURE_URL"):  # a double's tenant is none of the real Azure's business
+        azure = _origin("CONSENTRY_MICROSOFT_AZURE_URL", GLOBAL_AZURE)
+    login = _origin("CONSENTRY_MICROSOFT_LOGIN_URL", GLOBAL_LOGIN)
+    return Cloud(login, graph, os.environ.get("CONSENTRY_MICROSOFT_CA_FILE") or None, azure)
 
 
 def _origin(name: str, default: str) -> str:

@@ -17,21 +17,18 @@ class Page(msgspec.Struct):
     unreadable: int = 0
 
 
-class _Raw(msgspec.Struct):
-    value: list[msgspec.Raw]
-    next: str | None = msgspec.field(name="@odata.nextLink", default=None)
-
-
 class Decoder:
-    """Decodes pages of one kind of object."""
+    """Decodes pages of one kind of object; ``next_link`` is what the next link is called."""
 
-    def __init__(self, kind: type[Any]) -> None:
-        fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
-            ("value", list[kind]),  # type: ignore[valid-type]  # made at run time
-            ("next", str | None, msgspec.field(name="@odata.nextLink", default=None)),
-        ]
-        self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(msgspec.defstruct("Page", fields), strict=False)
-        self._raw = msgspec.json.Decoder(_Raw)
+    def __init__(self, kind: type[Any], next_link: str = "@odata.nextLink") -> None:
+        def pages_of(one: Any) -> msgspec.json.Decoder[Any]:
+            fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+                ("value", list[one]),
+                ("next", str | None, msgspec.field(name=next_link, default=None)),
+            ]
+            return msgspec.json.Decoder(msgspec.defstruct("Page", fields), strict=False)
+
+        self._page, self._raw = pages_of(kind), pages_of(msgspec.Raw)
         self._single: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind, strict=False)
 
     def page(self, body: bytes) -> Page:

@@ -12,8 +12,9 @@ import msgspec
 
 from consentry.providers.entra import shape, structs
 from consentry.providers.entra.audit import audit_event
+from consentry.providers.entra.azure import azure_roles
 from consentry.providers.entra.errors import MicrosoftError, NotFound, Unavailable
-from consentry.providers.entra.graph import BATCH_SIZE
+from consentry.providers.entra.graph import BATCH_SIZE, GraphClient
 from consentry.providers.entra.pages import Decoder
 from consentry.providers.entra.surroundings import Surroundings
 from consentry.providers.entra.sweeps import AT_ONCE, WINDOW, Page, Rows, chunks, sound, whole
@@ -47,6 +48,7 @@ _ROLE_DEFINITIONS = "/roleManagement/directory/roleDefinitions?$select=id,displa
 class Reader(Surroundings):
     """Reads one tenant's collections."""
 
+    azure: GraphClient | None = None  # Azure Resource Manager, where it is asked
     audited: dict[str, set[str]] | None = None  # audit event -> the objects that it is about; kept where somebody asks
 
     async def service_principals(self) -> None:
@@ -262,6 +264,14 @@ class Reader(Surroundings):
         """Who holds which directory role, from the definitions and the first page of the assignments."""
         rows, _ = await self._all(structs.RoleAssignment, assignments)
         return _text(msgspec.json.encode(shape.directory_roles(Decoder(structs.RoleDefinition).page(definitions).value, rows)))
+
+    async def azure_roles(self) -> None:
+        """Which roles service principals hold in Azure (needs a role there, which few give)."""
+        if self.azure is None:
+            raise Unavailable("azure_not_asked", "There is no address of Azure for this cloud.", "Set CONSENTRY_MICROSOFT_AZURE_URL.")
+        held, unreadable = await azure_roles(self.azure)
+        rows: Rows = {"fact": [("azure_roles", _text(msgspec.json.encode(held)))]}
+        await self.store.keep(Page("azure_roles", "list", rows, {"done": True}, unreadable=unreadable))
 
     async def consent_requests(self) -> None:
         """The apps that people asked an administrator for (needs a permission that few give)."""

@@ -6,6 +6,7 @@ from consentry.risk.signal import Signal
 from consentry.risk.signals import (
     agent_identity,
     assignment_not_required,
+    azure_roles,
     borrowed_name,
     consent_burst,
     directory_roles,
@@ -54,6 +55,7 @@ SIGNALS: tuple[Signal, ...] = tuple(
         mail_rules,
         drift,
         directory_roles,
+        azure_roles,
         permission_reach,
         for_everybody,
         woke_up,

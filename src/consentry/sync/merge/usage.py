@@ -8,7 +8,7 @@ _POLICY_CHANGES = """
 INSERT INTO inventory_change (connector_id, run_id, at, kind, subject, before, after)
 SELECT %(c)s, %(run)s, %(now)s, 'consent_policy_changed', replace(n.name, '_', ' '), f.value, n.value - '@odata.context'
 FROM {s}.fact n JOIN inventory_tenantfact f ON f.connector_id = %(c)s AND f.name = n.name
-WHERE n.name NOT IN ('subscribed_skus', 'directory_roles', 'consent_requests') AND f.value IS DISTINCT FROM n.value - '@odata.context'
+WHERE n.name NOT IN ('subscribed_skus', 'directory_roles', 'azure_roles', 'consent_requests') AND f.value IS DISTINCT FROM n.value - '@odata.context'
 """
 _FACTS = """
 WITH differs AS (
@@ -40,18 +40,20 @@ FROM inventory_plugin p JOIN {s}.activity r ON r.app_id = p.app_id
 WHERE p.connector_id = %(c)s AND p.removed_at IS NULL AND p.last_used IS NOT NULL
 GROUP BY p.id HAVING max(r.last_used) > p.last_used + interval '90 days'
 """
-# Role assignments are one fact: {object id: [role, ...]}
+# Role assignments of the directory, and those of Azure, are one fact: {object id: [role, ...]}
 _ROLE_CHANGES = """
-WITH f AS (SELECT value FROM inventory_tenantfact WHERE connector_id = %(c)s AND name = 'directory_roles'),
+WITH f AS (SELECT name, value FROM inventory_tenantfact WHERE connector_id = %(c)s AND name IN ('directory_roles', 'azure_roles')),
 n AS MATERIALIZED (
-  SELECT n.value, f.value AS before FROM {s}.fact n LEFT JOIN f ON true WHERE n.name = 'directory_roles' AND f.value IS DISTINCT FROM n.value),
+  SELECT n.name, n.value, f.value AS before FROM {s}.fact n LEFT JOIN f USING (name)
+  WHERE n.name IN ('directory_roles', 'azure_roles') AND f.value IS DISTINCT FROM n.value),
 differs AS (
-  SELECT p.id, p.service_principal_id, p.name, n.before -> p.service_principal_id::text AS before, n.value -> p.service_principal_id::text AS after
+  SELECT p.id, p.service_principal_id, p.name, n.name AS fact, n.before IS NOT NULL AS known, n.before -> p.service_principal_id::text AS before, n.value -> p.service_principal_id::text AS after
   FROM n JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.removed_at IS NULL
   WHERE (n.before -> p.service_principal_id::text) IS DISTINCT FROM (n.value -> p.service_principal_id::text)),
 noted AS (INSERT INTO touched SELECT service_principal_id FROM differs)
 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, before, after)
-SELECT %(c)s, %(run)s, %(now)s, 'roles_changed', id, name, before, after FROM differs WHERE EXISTS (SELECT 1 FROM f)
+SELECT %(c)s, %(run)s, %(now)s, CASE fact WHEN 'azure_roles' THEN 'azure_roles_changed' ELSE 'roles_changed' END, id, name, before, after
+FROM differs WHERE known
 """
 # Each app that people newly ask an administrator for; those of the first time are nothing new
 _ASKED_FOR = """
@@ -84,7 +86,7 @@ UPDATE inventory_plugin SET last_used_state = 'unlicensed' WHERE connector_id = 
 
 def merge_facts(context: Context) -> None:
     """Policies, licences, and what people ask for."""
-    if not {"policies", "licences", "consent_requests"} & set(context.complete):
+    if not {"policies", "licences", "consent_requests", "azure_roles"} & set(context.complete):
         return
     context.do(_ASKED_FOR)
     context.do(_POLICY_CHANGES)
