@@ -88,6 +88,8 @@ def test_ways_to_take_over_are_at_the_top(value: str) -> None:
         ("ChannelMessage.Read.Group", "application", "low"),
         ("TeamsActivity.Send.User", "application", "low"),
         ("BackupRestore-Restore.ReadWrite.All", "application", "critical"),
+        ("BackupRestore-Restore.Read.All", "application", "high"),
+        ("RecordsManagement.Read.All", "application", "high"),
         ("TeamsAppInstallation.ReadWriteAndConsentForUser.All", "application", "high"),
         ("TeamsAppInstallation.ReadWriteSelfForUser", "delegated", "low"),
         ("AccessReview.ReadWrite.All", "delegated", "high"),
@@ -110,6 +112,12 @@ def test_more_is_never_less(stem: str, kind: str) -> None:
     assert read.data <= write.data
     assert max(write.data, write.takeover) <= max(everything.data, everything.takeover)
     assert judge(f"{stem}.Read", kind="delegated").data <= judge(f"{stem}.Read", kind="application").data
+
+
+@pytest.mark.parametrize("value", ["RoleManagement.Read.All", "RecordsManagement.Read.All", "User-Mail.Read.All", "Device.Read"])
+def test_reading_what_is_called_management_changes_nothing(value: str) -> None:
+    assert not judge(value, kind="application").changes
+    assert judge(value.replace("Read", "ReadWrite"), kind="application").changes
 
 
 def test_the_same_name_elsewhere_takes_nothing_over() -> None:

@@ -73,7 +73,8 @@ _NARROW = re.compile(r"selected|appfolder|ownedby|readbasic|createdbyapp|\.share
 # Given by the owners of one team, chat or meeting for that alone: learn.microsoft.com/microsoftteams/platform/graph-api/rsc/resource-specific-consent
 _ONE_BY_ONE = re.compile(r"\.(chat|group|team|user)$", re.IGNORECASE)
 _WRITES = re.compile(
-    r"write|manage|fullcontrol|full_access|send|accessasuser|update|create|delete|upload|invite|enable|revoke|import|restore|control",
+    r"write|manage|fullcontrol|full_access|send|accessas|update|create|delete|upload|invite|enable|revoke|import|restore|control"
+    r"|operations|command|submit|migrate|convert",
     re.IGNORECASE,
 )
 _EVERYTHING = {"full_access_as_app", "sites.fullcontrol.all", "exchange.manageasapp", "tenant.readwrite.all"}
@@ -151,7 +152,7 @@ def judge(value: str, *, kind: str, resource_app_id: str = GRAPH) -> Judged:
     if name in _HARMLESS:
         where = service if name == "user.readbasic.all" else SIGN_IN
         return Judged(where, 0.0, _HARMLESS[name] + application, "low", _sentence(value, application), name not in _SENTENCES)
-    changes = bool(_WRITES.search(name))
+    changes = _changes(name)
     takeover = _takeover(name, application) if resource in {GRAPH, AZURE_AD_GRAPH, ""} else 0.0
     data = _data(name, application, changes)
     level = level_of(max(takeover, data))
@@ -166,10 +167,15 @@ def _service(name: str, resource: str) -> str:
     return next((label for pattern, label in _SERVICES if re.match(pattern, name)), DIRECTORY)
 
 
+def _changes(name: str) -> bool:
+    """Whether it does more than read, by the verb: what stands before the first dot is a thing, such as RoleManagement."""
+    return bool(_WRITES.search(name.partition(".")[2] or name))
+
+
 def _takeover(name: str, application: bool) -> float:
     if _TAKEOVER.match(name):
         return 10.0 if application else 8.5
-    if _NEAR_TAKEOVER.match(name) and (_WRITES.search(name) or "privileged" in name):
+    if _NEAR_TAKEOVER.match(name) and (_changes(name) or "privileged" in name):
         return 7.5
     return 0.0
 
@@ -180,10 +186,10 @@ def _data(name: str, application: bool, changes: bool) -> float:
         return 10.0 if application else 8.5
     parts = name.split(".")
     wide = "all" in parts or parts[0] == "allsites" or bool(_SETTINGS.match(name)) or (application and changes)
-    data = 7.5 if _CONTENT.match(name) else 4.6 if _PERSONAL.match(name) else 4.0 if wide else 2.5
+    data = 7.5 if _CONTENT.match(name) else 4.6 if _PERSONAL.match(name) else 4.4 if wide else 2.5
     data += 0.0 if not changes else 1.5 if data > 4 else 0.6
     if not application and not wide:
-        data *= 0.75 if "shared" in parts else 0.6
+        data *= 0.75 if "shared" in parts else 0.55
     elif not application and data >= 7.5:
         data *= 0.8
     if _ONE_BY_ONE.search(name):
