@@ -170,3 +170,14 @@ def test_a_plugin_shows_its_publishers_tenant_and_when_keys_were_used(as_role: R
     page = viewer.get(f"/plugins/{plugin.pk}/").content.decode()
     assert "Acme &lt;b&gt;Inc · acme.example" in page
     assert "last used" in page
+
+
+def test_a_plugin_shows_the_roles_it_holds(as_role: Role, plugin: Plugin) -> None:
+    address = f"/plugins/{plugin.pk}/"
+    assert "Roles it holds" not in as_role("viewer").get(address).content.decode()
+    for name, role in (("directory_roles", "Exchange Administrator"), ("azure_roles", "Owner on subscription <b>Production")):
+        held = {str(plugin.service_principal_id): [role]}
+        TenantFact.objects.create(connector_id=plugin.connector_id, name=name, value=held, read_at=now())
+    page = as_role("viewer").get(address).content.decode()
+    assert "Exchange Administrator" in page
+    assert "Owner on subscription &lt;b&gt;Production" in page

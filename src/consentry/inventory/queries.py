@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from consentry.inventory.models import Change, Plugin, Principal, TenantFact
 
+ROLE_FACTS = ("directory_roles", "azure_roles")  # tenant facts: {object id: [role, ...]}
 _COUNTS = """
 SELECT
   (SELECT count(*) FROM inventory_plugin WHERE connector_id = %(c)s AND removed_at IS NULL AND origin <> 'microsoft' AND NOT is_console),
@@ -153,6 +154,12 @@ def plugin_user_count(plugin: Plugin) -> int:
 def plugin_assignees(plugin: Plugin) -> list[dict[str, Any]]:
     """The groups and people who are assigned to the app, whether or not they granted it anything, with the roles they hold in it."""
     return _rows(_ASSIGNEES, {"c": plugin.connector_id, "sp": plugin.service_principal_id})
+
+
+def plugin_roles(plugin: Plugin) -> list[str]:
+    """The roles that it holds in the directory and in Azure, as last read."""
+    facts = dict(TenantFact.objects.filter(connector_id=plugin.connector_id, name__in=ROLE_FACTS).values_list("name", "value"))
+    return [role for name in ROLE_FACTS for role in facts.get(name, {}).get(str(plugin.service_principal_id), ())]
 
 
 def plugin_owners(plugin: Plugin) -> list[dict[str, Any]]:

@@ -56,6 +56,7 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         "shown_people": SHOWN_PEOPLE,
         "mails": "; ".join(row["mail"] for row in users if row["mail"]),
         "owners": queries.plugin_owners(found),
+        "roles": queries.plugin_roles(found),
         "assignees": assignees[:SHOWN_PEOPLE],
         "assignee_count": len(assignees),
         "publisher_tenant": _publisher_tenant(found),
