@@ -183,7 +183,7 @@ class World:
             found = []
             for table in tables:
                 name = "" if table != "tenantfact" else " WHERE name <> 'audit_events_read'"
-                cursor.execute(f"SELECT count(*), sum(xmin::text::bigint), sum(xmax::text::bigint) FROM inventory_{table}{name}")
+                cursor.execute(f"SELECT count(*), sum(xmin::text::bigint) FROM inventory_{table}{name}")
                 found.append((table, cursor.fetchone()))
         return found
 

@@ -12,6 +12,7 @@ STEPS = (
     Step(after="notify:delivery:queued", run="notify.deliver", why="what is due goes out at once; the schedule sends the rest"),
     Step(after="respond:plugin:decided", run="policy.evaluate_plugins", why="a decision makes some alerts due and others void"),
     Step(after="risk:weights:changed", run="risk.rescore_account", why="other weights give other scores"),
+    Step(after="risk:account:scored", run="policy.evaluate_account", why="other scores make some alerts due and others void"),
     Step(after="risk:plugins:scored", run="policy.evaluate_plugins", why="people want to be told"),
     Step(after="risk:run:scored", run="policy.evaluate", why="people want to be told"),
 )

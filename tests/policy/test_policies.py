@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
+from procrastinate.contrib.django.models import ProcrastinateJob
 from tests.world import World
 
 from consentry.accounts import services as accounts
@@ -20,6 +21,7 @@ from consentry.policy import conditions, queries, services
 from consentry.policy.models import Alert, Policy
 from consentry.policy.predefined import PREDEFINED
 from consentry.respond import services as respond
+from consentry.risk import services as risk
 from consentry.simulator import azure
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -172,6 +174,93 @@ def test_the_cool_down_keeps_a_closed_alert_closed(make_world: Callable[..., Wor
     services.evaluate(account, [alert.plugin_id], {})
     alert.refresh_from_db()
     assert (alert.state, alert.times) == ("open", 2)
+
+
+def test_time_alone_makes_alerts_due_with_the_next_full_run(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60, healthy=True)
+    world.sync()
+    account = accounts.default_account()
+    plugin, other = Plugin.objects.filter(connector_id=world.connector_id, origin="third_party").order_by("name")[:2]
+    respond.decide(account, [plugin.pk], state="risk_accepted", note="For now", until=NOW.date(), actor="me")
+    rule: list[list[dict[str, Any]]] = [[{"field": "undecided", "value": 14.0}], [{"field": "name", "value": other.name}]]
+    undecided = services.save_policy(
+        account, None, title="Undecided", why="", severity="low", rule=rule, state="active", cooldown_hours=0, actor="me"
+    )
+    Decision.objects.filter(app_id=plugin.app_id).update(until=datetime.now(UTC).date() - timedelta(days=2))
+    Plugin.objects.filter(pk=other.pk).update(first_seen=datetime.now(UTC) - timedelta(days=20))
+    assert not {("risk_expired", plugin.name), (undecided.key, other.name)} & live()
+    world.full()
+    assert {("risk_expired", plugin.name), (undecided.key, other.name)} <= live()
+
+
+def test_a_dismissal_holds_until_the_condition_ends_or_the_risk_is_higher(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    account = accounts.default_account()
+    alert = Alert.objects.select_related("plugin").filter(policy__key="impersonation").get()
+
+    def seen(**plugin: Any) -> tuple[str, int]:
+        Plugin.objects.filter(pk=alert.plugin_id).update(**plugin)
+        services.evaluate(account, [alert.plugin_id], {})
+        alert.refresh_from_db()
+        return alert.state, alert.times
+
+    services.change_alert(alert, "dismissed", reason="Ours", actor="me")
+    explained = alert.plugin.risk
+    assert seen(risk_level=alert.evidence["level"]) == ("dismissed", 1)
+    assert seen(risk={**explained, "reasons": []}) == ("resolved", 1)
+    assert alert.reason == "Ours The condition no longer holds."
+    assert seen(risk=explained) == ("open", 2)
+    Alert.objects.filter(pk=alert.pk).update(evidence={**alert.evidence, "level": "medium"})
+    alert.refresh_from_db()
+    services.change_alert(alert, "dismissed", reason="Ours", actor="me")
+    assert seen(risk_level="medium") == ("dismissed", 2)
+    assert seen(risk_level="high") == ("open", 3)
+
+
+def test_other_weights_resolve_the_alerts_that_rest_on_them(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    assert "impersonation" in {key for key, _ in live()}
+    account = accounts.default_account()
+    risk.set_factors(account, {"impersonation": 0.0}, actor="me")
+    risk.rescore_account(account.pk)
+    assert ProcrastinateJob.objects.filter(task_name="policy.evaluate_account", args={"account_id": str(account.pk)}).exists()
+    services.evaluate_account(account.pk)
+    assert "impersonation" not in {key for key, _ in live()}
+
+
+def test_a_key_on_an_app_of_microsofts_is_told(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60, healthy=True)
+    world.sync()
+    plugin = Plugin.objects.filter(connector_id=world.connector_id, origin="microsoft").order_by("name").first()
+    assert plugin
+    world.directory.add_secret(str(plugin.service_principal_id), "mine")
+    world.sync()
+    plugin.refresh_from_db()
+    assert (plugin.risk_level, plugin.risk["reasons"][0]["signal"]) == ("high", "own_credentials")
+    assert live() == {("credential_added", plugin.name)}
+
+
+def test_a_reason_that_others_left_no_points_still_counts_for_policies(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    plugin = Plugin.objects.filter(risk_level="critical").first()
+    assert plugin
+    plugin.risk = {**plugin.risk, "notes": [*plugin.risk["notes"], {"signal": "drift", "severity": "high", "points": 0.0}]}
+    plugin.decision = "sanctioned"
+    plugin.save()
+    services.evaluate(accounts.default_account(), [plugin.pk], {})
+    assert ("drift", plugin.name) in live()
+
+
+def test_microsofts_own_apps_are_left_alone_unless_a_rule_names_them() -> None:
+    facts = conditions.Facts(now=NOW, origin="microsoft", risk_level="high", last_used_state="never", publisher="Contoso Ltd", app_id="ab")
+    named: list[list[dict[str, Any]]] = [*RISKY, [{"field": "origin", "value": ["own", "microsoft"]}]]
+    assert not conditions.holds(RISKY, facts)
+    assert conditions.holds(named, facts)
+    for one in ({"field": "publisher", "value": "contoso"}, {"field": "app_id", "value": "AB"}, {"field": "use", "value": ["never"]}):
+        assert conditions.holds([*named, [one]], facts)
 
 
 def test_people_build_a_policy_and_see_what_it_matches(make_world: Callable[..., World]) -> None:

@@ -67,6 +67,39 @@ INCIDENTS = {
         scored(held("Directory.ReadWrite.All", "application"), origin="own", keys=(replace(NEW_KEY, source="application"),)),
         "dormant_credential",
     ),
+    "key on an own app that slept, once the thief has used it": (
+        scored(
+            held("Mail.Read", "application"),
+            origin="own",
+            keys=(Key("application", "secret", None, days_ago(150), NOW + timedelta(days=30)), replace(NEW_KEY, source="application")),
+            last_used=days_ago(0),
+            last_used_state="known",
+            woke_up=(days_ago(300), days_ago(0)),
+        ),
+        "dormant_credential",
+    ),
+    "key on an own administrator that slept": (
+        scored(
+            *SIGN_IN,
+            origin="own",
+            directory_roles=("Global Administrator",),
+            keys=(replace(NEW_KEY, source="application"),),
+            last_used=days_ago(300),
+            last_used_state="known",
+        ),
+        "dormant_credential",
+    ),
+    "key on an app of Microsoft's": (scored(origin="microsoft", keys=(NEW_KEY,)), "own_credentials"),
+    "phishing for calendars": (
+        scored(
+            held("Calendars.Read", users=15),
+            held("Contacts.Read", users=15),
+            users=15,
+            created_at=days_ago(1),
+            burst=Burst(15, days_ago(1)),
+        ),
+        "consent_burst",
+    ),
     "consent phishing": (
         scored(
             held("Mail.Read", users=30), held("offline_access", users=30), users=30, created_at=days_ago(2), burst=Burst(30, days_ago(2))
@@ -97,6 +130,14 @@ INCIDENTS = {
 SAML = NOW + timedelta(days=500)
 BENIGN = {
     "own app with User.Read": scored(*SIGN_IN, origin="own", owners=0, keys=(Key("application", "secret", None, days_ago(3), SAML),)),
+    "a verified vendor's first day": scored(
+        held("Calendars.Read", users=20), users=20, publisher_verified=True, created_at=days_ago(1), burst=Burst(20, days_ago(1))
+    ),
+    "own app whose key was renewed": scored(
+        held("Mail.Read", users=3),
+        origin="own",
+        keys=(Key("application", "secret", None, days_ago(200), days_ago(20)), replace(NEW_KEY, source="application")),
+    ),
     "own app that deploys": scored(*SIGN_IN, origin="own", azure_roles=("Contributor on subscription Production",)),
     "vendor that reads one resource group": scored(
         *SIGN_IN, publisher_verified=True, azure_roles=("Reader on resource group web in Production",)

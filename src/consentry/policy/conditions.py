@@ -60,6 +60,9 @@ class Facts:
     users_gained: int = 0  # in 30 days
     everybody: bool = False
     last_used: datetime | None = None
+    last_used_state: str = "unknown"
+    publisher: str = ""
+    app_id: str = ""
     first_seen: datetime | None = None
     services: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()  # values in lower case; filled only when a rule asks
@@ -108,6 +111,8 @@ FIELDS: dict[str, Field] = {
     "connected_to": Field("Reaches", "choice", lambda facts, wanted: bool(facts.services & set(wanted))),
     "origin": Field("Comes from", "choice", lambda facts, wanted: facts.origin in wanted),
     "verified": Field("Publisher is verified", "flag", lambda facts, wanted: facts.verified is wanted),
+    "publisher": Field("Publisher contains", "text", lambda facts, text: text.lower() in facts.publisher.lower()),
+    "app_id": Field("App id is", "text", lambda facts, text: text.lower() == facts.app_id.lower()),
     "name": Field("Name contains", "text", lambda facts, text: text.lower() in facts.name.lower()),
     "connector": Field("Tenant is", "choice", lambda facts, wanted: facts.connector in wanted),
     "decision": Field("Decision is", "choice", lambda facts, wanted: facts.decision in wanted),
@@ -122,6 +127,7 @@ FIELDS: dict[str, Field] = {
     "everybody": Field("Granted for everybody", "flag", lambda facts, wanted: facts.everybody is wanted),
     "used": Field("Used within", "number", lambda facts, days: _days(facts, facts.last_used, days), unit="days"),
     "unused": Field("Known to be unused for", "number", lambda facts, days: facts.last_used is not None and not _days(facts, facts.last_used, days), unit="days"),
+    "use": Field("Last use is", "choice", lambda facts, wanted: facts.last_used_state in wanted),
     "new": Field("First seen within", "number", lambda facts, days: _days(facts, facts.first_seen, days), unit="days"),
     "signal": Field("Has the signal", "choice", lambda facts, wanted: any(key in facts.signals for key in wanted)),
     "grave_signal": Field("Has the signal, high or critical", "choice", lambda facts, wanted: any(facts.signals.get(key) in SERIOUS for key in wanted)),
@@ -132,8 +138,14 @@ Rule = Sequence[Sequence[Mapping[str, Any]]]
 
 
 def holds(rule: Rule, facts: Facts) -> bool:
-    """True when every group has a condition that holds."""
-    return all(any(FIELDS[one["field"]].holds(facts, one["value"]) != one.get("not", False) for one in group) for group in rule)
+    """True when every group has a condition that holds. Microsoft's own apps are left alone by rules that don't name that origin."""
+    return (facts.origin != "microsoft" or _names_microsoft(rule)) and all(
+        any(FIELDS[one["field"]].holds(facts, one["value"]) != one.get("not", False) for one in group) for group in rule
+    )
+
+
+def _names_microsoft(rule: Rule) -> bool:
+    return any(one["field"] == "origin" and "microsoft" in one["value"] and not one.get("not", False) for group in rule for one in group)
 
 
 def of_change(rule: Rule) -> bool:

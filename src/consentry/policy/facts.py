@@ -35,10 +35,12 @@ JOIN inventory_principal n ON n.connector_id = g.connector_id AND n.object_id = 
 # People whose first grant appeared lately; who was there when the tenant was first read is not new
 _GAINED = """
 SELECT id, count(*) FROM (
-  SELECT p.id, g.principal_id, min(coalesce(g.granted_at, g.first_seen)) AS since FROM inventory_plugin p
+  SELECT p.id, g.principal_id, min(coalesce(g.granted_at, g.first_seen)) AS since, min(c.began) AS began FROM inventory_plugin p
+  JOIN (SELECT connector_id, min(first_seen) AS began FROM inventory_plugin
+        WHERE connector_id IN (SELECT connector_id FROM inventory_plugin WHERE id = ANY(%(ids)s)) GROUP BY 1) c ON c.connector_id = p.connector_id
   JOIN inventory_delegatedgrant g ON g.connector_id = p.connector_id AND g.client_id = p.service_principal_id AND g.removed_at IS NULL
   WHERE p.id = ANY(%(ids)s) AND g.principal_id IS NOT NULL GROUP BY 1, 2) x
-WHERE since > %(lately)s AND since > (SELECT min(first_seen) FROM inventory_plugin WHERE id = ANY(%(ids)s)) GROUP BY 1
+WHERE since > %(lately)s AND since > began GROUP BY 1
 """
 
 
@@ -88,11 +90,15 @@ def _facts(
                 users_gained=gained.get(plugin.pk, 0),
                 everybody=plugin.all_users,
                 last_used=plugin.last_used,
+                last_used_state=plugin.last_used_state,
+                publisher=plugin.publisher or "",
+                app_id=str(plugin.app_id or ""),
                 first_seen=plugin.first_seen,
                 services=frozenset(plugin.connected_to),
                 permissions=frozenset(permissions.get(plugin.pk, ())),
                 people=frozenset(people.get(plugin.pk, ())),
-                signals={reason["signal"]: reason["severity"] for reason in plugin.risk.get("reasons", [])},
+                # a reason that other ones left no points is still there
+                signals={one["signal"]: one["severity"] for kind in ("notes", "reasons") for one in plugin.risk.get(kind, [])},
                 changes=frozenset(changes.get(plugin.pk, ())),
             ),
         )

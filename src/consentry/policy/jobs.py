@@ -15,6 +15,12 @@ def evaluate(run_id: int) -> None:
     services.evaluate_run(run_id)
 
 
+@app.task(name="policy.evaluate_account")
+def evaluate_account(account_id: str) -> None:
+    """Look at every plugin of an account."""
+    services.evaluate_account(UUID(account_id))
+
+
 @app.task(name="policy.evaluate_plugins")
 def evaluate_plugins(account_id: str, plugin_ids: list[str]) -> None:
     """Look at plugins on which somebody decided."""

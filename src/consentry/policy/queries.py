@@ -125,7 +125,7 @@ def trial(account: Account, rule: conditions.Rule, *, days: int = 30) -> Trial:
     match now and whose score moved or that appeared in these days.
     """
     since = now() - timedelta(days=days)
-    live = Plugin.objects.filter(connector__account=account, removed_at__isnull=True, is_console=False).exclude(origin="microsoft")
+    live = Plugin.objects.filter(connector__account=account, removed_at__isnull=True, is_console=False)
     if conditions.of_change(rule):
         found: dict[UUID, dict[int | None, set[str]]] = defaultdict(lambda: defaultdict(set))
         changes = Change.objects.filter(connector__account=account, at__gte=since, plugin_id__isnull=False)

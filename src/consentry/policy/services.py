@@ -95,8 +95,7 @@ def save_policy(
     policy.save()
     audit.record(account.id, actor=actor, action="policy:policy:saved", subject=title, state=state)
     if state != PolicyState.OFF and not definition(policy).of_change:
-        live = Plugin.objects.filter(connector__account=account, removed_at__isnull=True).exclude(origin="microsoft")
-        _evaluate(live, {}, [policy])
+        _evaluate(Plugin.objects.filter(connector__account=account, removed_at__isnull=True, is_console=False), {}, [policy])
     return policy
 
 
@@ -111,10 +110,17 @@ def delete_policy(policy: Policy, *, actor: str) -> None:
 
 @transaction.atomic
 def evaluate_run(run_id: int) -> int:
-    """Look at the plugins that a run touched. Returns how many alerts were opened. Can be called again: nothing is told twice."""
+    """Look at the plugins that a run touched, after a full run at all of them, as time counts too. Returns how many alerts were opened.
+
+    Can be called again: nothing is told twice.
+    """
     run = SyncRun.objects.select_related("connector__account").get(pk=run_id)
     touched = TouchedPlugin.objects.filter(run_id=run_id)
-    ids = set(touched.values_list("plugin_id", flat=True))
+    if run.mode == "full":
+        ids = set(Plugin.objects.filter(connector_id=run.connector_id, removed_at__isnull=True).values_list("pk", flat=True))
+    else:
+        ids = set()
+    ids |= set(touched.values_list("plugin_id", flat=True))
     changes: dict[UUID, set[str]] = defaultdict(set)
     for plugin_id, kind in Change.objects.filter(run_id=run_id, plugin_id__isnull=False).values_list("plugin_id", "kind"):
         if plugin_id:
@@ -128,6 +134,13 @@ def evaluate_run(run_id: int) -> int:
 def evaluate_plugins(account_id: UUID, plugin_ids: Iterable[UUID]) -> int:
     """Look at plugins whose facts did not change but whose decision did. Returns how many alerts were opened."""
     return evaluate(Account.objects.get(pk=account_id), plugin_ids, {})
+
+
+@transaction.atomic
+def evaluate_account(account_id: UUID) -> int:
+    """Look at every plugin of an account. Returns how many alerts were opened."""
+    live = Plugin.objects.filter(connector__account=account_id, removed_at__isnull=True)
+    return evaluate(Account.objects.get(pk=account_id), live.values_list("pk", flat=True), {})
 
 
 @transaction.atomic
@@ -154,13 +167,13 @@ def _evaluate(plugins: Any, changes: Mapping[UUID, Collection[str]], active: lis
             alert = known.get((policy.pk, plugin.pk))
             if matched:
                 opened += _open(policy, told, plugin, alert, seen, changed=of_change)
-            elif alert and alert.state in _LIVE and (not of_change or plugin.removed_at is not None):
-                _close(alert, AlertState.RESOLVED, "The condition no longer holds.", PRODUCT)
+            elif alert and alert.state != AlertState.RESOLVED and (not of_change or plugin.removed_at is not None):
+                _close(alert, AlertState.RESOLVED, f"{alert.reason} The condition no longer holds.".strip(), PRODUCT)
     return opened
 
 
 def _open(policy: Policy, told: Definition, plugin: Plugin, alert: Alert | None, seen: conditions.Facts, *, changed: bool) -> int:
-    """1 when the alert is new or open again. What was dismissed stays so, until something changes again."""
+    """1 when the alert is new or open again. What was dismissed stays so, until something changes again or the risk is higher than then."""
     moment = now()
     silent = policy.state == PolicyState.AUDIT
     evidence: dict[str, Any] = {
@@ -179,8 +192,9 @@ def _open(policy: Policy, told: Definition, plugin: Plugin, alert: Alert | None,
         return 1
     alert.seen_at = moment
     resting = alert.closed_at is not None and moment - alert.closed_at < timedelta(hours=policy.cooldown_hours)
+    dismissed = alert.state == AlertState.DISMISSED and not changed and not _rose(alert.evidence.get("level", "none"), plugin.risk_level)
     promoted = alert.audit and not silent  # the policy left audit mode: now people are told
-    if not promoted and (alert.state in _LIVE or (alert.state == AlertState.DISMISSED and not changed) or resting):
+    if not promoted and (alert.state in _LIVE or dismissed or resting):
         alert.save(update_fields=["seen_at"])
         return 0
     alert.state, alert.evidence, alert.opened_at, alert.closed_at = AlertState.OPEN, evidence, moment, None
@@ -190,6 +204,11 @@ def _open(policy: Policy, told: Definition, plugin: Plugin, alert: Alert | None,
     alert.save()
     _tell(alert, told, "alert.opened" if promoted else "alert.reopened")
     return 1
+
+
+def _rose(before: str, level: str) -> bool:
+    order = RiskLevel.values
+    return order.index(level) > order.index(before)
 
 
 def _tell(alert: Alert, told: Definition, kind: str) -> None:

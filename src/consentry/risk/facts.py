@@ -147,6 +147,11 @@ class Facts:
         """The stronger of the two axes."""
         return max(self.takeover, self.data)
 
+    @cached_property
+    def strongest(self) -> float:
+        """The stronger axis of its strongest permission, however few people it reaches."""
+        return max((max(held.judged.takeover, held.judged.data) for held in self.permissions), default=0.0)
+
     @property
     def since(self) -> datetime | None:
         """When it came: the first consent, or when its service principal was made."""
@@ -171,11 +176,13 @@ class Facts:
 
         Single sign-on over SAML puts a signing certificate, its public half and a secret with the same dates on the service principal.
         """
-        signing = {(key.source, key.ends_at) for key in self.keys if key.usage == "Sign" and key.ends_at}
+        signing = {(key.source, key.starts_at, key.ends_at) for key in self.keys if key.usage == "Sign" and key.ends_at}
         return tuple(
             key
             for key in self.keys
-            if key.usage != "Sign" and (key.source, key.ends_at) not in signing and (key.ends_at is None or key.ends_at > self.now)
+            if key.usage != "Sign"
+            and (key.source, key.starts_at, key.ends_at) not in signing
+            and (key.ends_at is None or key.ends_at > self.now)
         )
 
     def unused_since(self, days: int) -> datetime | None:

@@ -226,4 +226,6 @@ def _rogues_changed(account: Account, app_id: UUID, actor: str, deed: str) -> No
 @transaction.atomic
 def rescore_account(account_id: UUID) -> int:
     """Score every plugin of an account again. Returns how many differ now."""
-    return sum(rescore(connector) for connector in Connector.objects.filter(account=account_id))
+    differ = sum(rescore(connector) for connector in Connector.objects.filter(account=account_id))
+    events.emit("risk:account:scored", account_id=str(account_id))
+    return differ

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from consentry.accounts.models import Account
 from consentry.connect.models import Connector
 from consentry.core.errors import ConsentryError
-from consentry.inventory.models import DecisionState, Origin, RiskLevel
+from consentry.inventory.models import DecisionState, LastUsedState, Origin, RiskLevel
 from consentry.policy import conditions, queries, services
 from consentry.policy.models import Policy, PolicyState
 from consentry.policy.predefined import BY_KEY
@@ -28,12 +28,13 @@ _FEW = 8  # choices that are shown as boxes; more are a list
 def choices(account: Account) -> dict[str, dict[str, str]]:
     """The values to choose from, by field."""
     levels = {value: str(label) for value, label in reversed(RiskLevel.choices)}
-    signals = {signal.key: signal.title for signal in SIGNALS if signal.strength != "note"}
+    signals = {signal.key: signal.title for signal in SIGNALS}
     return {
         "risk": levels,
         "permission_level": levels,
         "connected_to": {name: name for name in SERVICES},
-        "origin": {value: str(label) for value, label in Origin.choices if value != Origin.MICROSOFT},
+        "origin": {value: str(label) for value, label in Origin.choices},
+        "use": {value: str(label) for value, label in LastUsedState.choices},
         "connector": {name: name for name in Connector.objects.filter(account=account).order_by("name").values_list("name", flat=True)},
         "decision": {value: str(label) for value, label in DecisionState.choices},
         "signal": signals,

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from consentry.risk.facts import Facts
 from consentry.risk.signal import Observation, Signal, Unknown
 
 _NEW = timedelta(days=30)
 _OLD = timedelta(days=180)
+_SLEEP = timedelta(days=90)
 
 
 def observe(facts: Facts) -> Observation | Unknown | None:
-    if facts.origin not in {"own", "agent_identity"} or facts.power < 4 or not facts.aged(facts.created_at, more_than=_OLD):
+    powerful = facts.strongest >= 4 or facts.directory_roles or facts.azure_roles
+    if facts.origin not in {"own", "agent_identity"} or not powerful or not facts.since or not facts.aged(facts.since, more_than=_OLD):
         return None
     began = {key: key.added_at or key.starts_at for key in facts.live_keys}
-    new = [key for key, moment in began.items() if facts.lately(moment, within=_NEW)]
+    new = {key: moment for key, moment in began.items() if moment and facts.lately(moment, within=_NEW)}
     if not new:
         return None
-    words = f"It has been here since {facts.created_at:%d %B %Y}, and got a new {new[0].kind} in the last 30 days."
+    words = f"It has been here since {facts.since:%d %B %Y}, and got a new {next(iter(new)).kind} in the last 30 days."
     if facts.last_used_state == "never":
         return Observation(7.5, f"{words} Nobody has ever used it.")
-    before_key = facts.last_used and min(moment for moment in began.values() if moment) - facts.last_used
-    if facts.unused_since(90) or (before_key and before_key > timedelta(days=90)):
-        return Observation(7.5, f"{words} It was last used on {facts.last_used:%d %B %Y}.")
+    if slept := _last_use_before(facts, max(new.values())):
+        return Observation(7.5, f"{words} Before that it was last used on {slept:%d %B %Y}.")
     if facts.last_used_state == "known":
         return None
-    if len(new) == len(facts.keys):
+    if all(key in new for key in facts.keys if key.ends_at is None or not facts.aged(key.ends_at, more_than=_SLEEP)):
         return Observation(6.0, f"{words} It has no older one, and when it was last used is not known.")
     return Unknown("whether the app was in use when it got a new key")
+
+
+def _last_use_before(facts: Facts, key: datetime) -> datetime | None:
+    """When it was last used before a sleep of months in which the key came; whoever uses the key ends that sleep."""
+    if facts.woke_up and facts.woke_up[0] < key and facts.woke_up[1] - facts.woke_up[0] > _SLEEP:
+        return facts.woke_up[0]
+    return facts.unused_since(_SLEEP.days)
 
 
 SIGNAL = Signal(

@@ -17,13 +17,13 @@ def observe(facts: Facts) -> Observation | None:
         more = len(drift.permissions) - _SHOWN
         named = ", ".join(drift.permissions[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
         parts.append(f"gained {named}")
-        weight = 7.5 if drift.power >= 7 else 7.2 if drift.power >= 4 else 2.0
+        weight = 7.5 if drift.power >= 7 else 7.2 if drift.power >= 4 else 5.0 if drift.power >= 2.5 else 2.0
     if drift.keys:
         parts.append(f"got {drift.keys} new {'key' if drift.keys == 1 else 'keys'}")
-        weight = max(weight, 5.0 if facts.power >= 4 else 2.0)
+        weight = max(weight, 5.0 if facts.strongest >= 4 else 2.0)
     if drift.publisher:
         parts.append(f"changed its publisher from {drift.publisher[0] or 'nobody'} to {drift.publisher[1] or 'nobody'}")
-        weight = max(weight, 5.0 if facts.power >= 4 else 2.0)
+        weight = max(weight, 5.0 if facts.strongest >= 4 else 2.0)
     if drift.reply_urls:
         parts.append(f"has the new reply address {drift.reply_urls[0]}")
         weight = max(weight, 2.5)

@@ -7,7 +7,7 @@ from consentry.risk.signal import Observation, Signal
 
 
 def observe(facts: Facts) -> Observation | None:
-    if not facts.foreign or not facts.guests or facts.power < 4:
+    if not facts.foreign or not facts.guests or facts.strongest < 4:
         return None
     return Observation(0.6, f"{facts.guests:,} {'guest' if facts.guests == 1 else 'guests'} granted it access to this tenant.")
 

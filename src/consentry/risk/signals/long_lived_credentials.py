@@ -11,7 +11,7 @@ _LONGEST = {"secret": timedelta(days=180), "certificate": timedelta(days=366)}
 
 
 def observe(facts: Facts) -> Observation | None:
-    if facts.power < 4:
+    if facts.strongest < 4:
         return None
     long = [
         key

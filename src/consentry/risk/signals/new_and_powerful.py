@@ -9,7 +9,7 @@ from consentry.risk.signal import Observation, Signal, Unknown
 
 
 def observe(facts: Facts) -> Observation | Unknown | None:
-    if not facts.foreign or facts.power < 4:
+    if not facts.foreign or facts.strongest < 4:
         return None
     if facts.since is None:
         return Unknown("since when the plugin is there")

@@ -18,7 +18,9 @@ def observe(facts: Facts) -> Observation | None:
         return None
     kinds = " and ".join(sorted({f"{key.kind}s" for key in keys}))
     newest = max((moment for key in keys if (moment := key.added_at or key.starts_at)), default=None)
-    weight = 8.0 if facts.power >= 7 else 6.0 if facts.power >= 4 else 3.0
+    weight = 8.0 if facts.strongest >= 7 else 6.0 if facts.strongest >= 4 else 3.0
+    if facts.origin == "microsoft":
+        weight = max(weight, 7.0)  # what Microsoft's own apps may do stands in no grant
     words = (
         f"{len(keys)} {kinds if len(keys) > 1 else keys[0].kind} on its service principal in this tenant; a vendor keeps its own elsewhere."
     )

@@ -7,7 +7,7 @@ from consentry.risk.signal import Observation, Signal
 
 
 def observe(facts: Facts) -> Observation | None:
-    if not facts.foreign or not facts.powerful_consenters or facts.power < 4:
+    if not facts.foreign or not facts.powerful_consenters or facts.strongest < 4:
         return None
     named = ", ".join(facts.powerful_consenters[:3])
     return Observation(1.5 if not facts.vouched else 0.8, f"{named} granted it access to their own account and hold administrator roles.")

@@ -9,7 +9,7 @@ _FEW = 3
 
 
 def observe(facts: Facts) -> Observation | None:
-    if not facts.foreign or facts.all_users or not 0 < facts.users <= _FEW or facts.power < 4:
+    if not facts.foreign or facts.all_users or not 0 < facts.users <= _FEW or facts.strongest < 4:
         return None
     return Observation(
         0.0, f"Only {facts.users} {'person uses' if facts.users == 1 else 'people use'} it, and it holds far-reaching permissions."

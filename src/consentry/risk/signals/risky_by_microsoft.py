@@ -6,7 +6,7 @@ from consentry.risk.facts import Facts
 from consentry.risk.signal import Observation, Signal
 
 _OVER = {"dismissed", "remediated", "confirmedSafe", "none"}
-_WEIGHTS = {"high": 8.5, "medium": 6.0, "low": 2.5}
+_WEIGHTS = {"high": 8.5, "medium": 7.0, "low": 2.5}
 
 
 def observe(facts: Facts) -> Observation | None:

@@ -11,7 +11,7 @@ _DAYS = 90
 
 
 def observe(facts: Facts) -> Observation | Unknown | None:
-    if facts.origin == "microsoft" or facts.power < 4:
+    if facts.origin == "microsoft" or facts.strongest < 4:
         return None
     if last := facts.unused_since(_DAYS):
         return Observation(1.2, f"Last used on {last:%d %B %Y}; its permissions still work.")

@@ -9,7 +9,7 @@ from consentry.risk.signal import Observation, Signal
 
 
 def observe(facts: Facts) -> Observation | None:
-    if facts.origin == "microsoft" or facts.power < 4 or facts.woke_up is None:
+    if facts.origin == "microsoft" or facts.strongest < 4 or facts.woke_up is None:
         return None
     before, again = facts.woke_up
     if not facts.lately(again, within=timedelta(days=30)):
