@@ -234,11 +234,12 @@ def _misspelt(word: str, own: dict[str, str]) -> _Alike | None:
     return None
 
 
-def _forms(word: str, clusters: tuple[tuple[str, str], ...] = _CLUSTERS) -> set[str]:
+@lru_cache(maxsize=20_000)
+def _forms(word: str, clusters: tuple[tuple[str, str], ...] = _CLUSTERS) -> frozenset[str]:
     """What ``word`` may be read as: look-alike letters, digits and pairs of letters replaced."""
     latin = skeleton(word).casefold()
     forms = {latin, _undigit(latin), _undigit(latin.replace("1", "i"))}
-    return forms | {form.replace(old, new) for form in forms for old, new in clusters}
+    return frozenset(forms | {form.replace(old, new) for form in forms for old, new in clusters})
 
 
 def _undigit(word: str) -> str:
@@ -286,6 +287,8 @@ def _unmarked(word: str) -> str:
 
 def skeleton(word: str) -> str:
     """``word`` in the Latin letters that it looks like."""
+    if word.isascii():
+        return word
     return "".join(char if char.isascii() else _latin(char) for char in _unmarked(word))
 
 
