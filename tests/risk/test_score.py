@@ -14,6 +14,7 @@ from consentry.risk.catalogue import judge
 from consentry.risk.facts import Burst, Drift, Facts, Held, Key
 from consentry.risk.score import Score, score, without
 from consentry.risk.signals import SIGNALS
+from consentry.risk.signals.reply_urls import judge as judge_url
 from consentry.risk.signals.rogue_app import ROGUE_APPS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -109,6 +110,31 @@ INCIDENTS = {
     "look-alike name": (scored(*SIGN_IN, name="Micr\u043esoft Outl\u043eok Sync"), "impersonation"),
     "misspelt name": (scored(*MAIL, name="DocuSlgn Viewer"), "impersonation"),
     "claim to be Microsoft's": (scored(*SIGN_IN, name="Microsoft Security Update"), "impersonation"),
+    "one letter more": (scored(*SIGN_IN, name="Microsoftt"), "impersonation"),
+    "one letter less": (scored(*SIGN_IN, name="Microsof Portal"), "impersonation"),
+    "doubled letter of a brand": (scored(*SIGN_IN, name="Dropboxx"), "impersonation"),
+    "capital i for l": (scored(*SIGN_IN, name="PayPaI"), "impersonation"),
+    "small l for I": (scored(*SIGN_IN, name="OpenAl"), "impersonation"),
+    "zero in a longer name": (scored(*SIGN_IN, name="SharePoint0nline"), "impersonation"),
+    "name in two parts": (scored(*SIGN_IN, name="Micro soft Login"), "impersonation"),
+    "name in single letters": (scored(*SIGN_IN, name="M i c r o s o f t"), "impersonation"),
+    "short name of the organisation": (scored(*SIGN_IN, name="\u0410cme Portal", tenant_names=("Acme",)), "impersonation"),
+    "short name with rn for m": (scored(*SIGN_IN, name="Acrne", tenant_names=("Acme Inc.",)), "impersonation"),
+    "doubled letter of the organisation": (scored(*SIGN_IN, name="Contosoo", tenant_names=("Contoso",)), "impersonation"),
+    **{
+        f"claim to be {name}": (scored(*SIGN_IN, name=name), "impersonation")
+        for name in (
+            "Outlook",
+            "OneDrive",
+            "SharePoint",
+            "Teams",
+            "Office-365-Security",
+            "M365 Security",
+            "MicrosoftOffice365",
+            "Microsoft Sign-In",
+            "Microsoft Authenticator for Outlook",
+        )
+    },
     "drift of a sanctioned app": (
         scored(*MAIL, publisher_verified=True, users=40, drift=Drift(LONG_AGO, ("Mail.Read",), 4.5)),
         "drift",
@@ -164,6 +190,22 @@ BENIGN = {
     ),
     "managed identity": scored(origin="managed_identity", keys=(Key("service_principal", "certificate", "Verify", days_ago(9), SAML),)),
     "app without permissions": scored(),
+    "vendor on a cloud platform": scored(
+        *MAIL[1:],
+        held("Calendars.Read"),
+        publisher_verified=True,
+        reply_urls=("https://acme.azurestaticapps.net/cb", "https://acme.online/cb"),
+    ),
+    "generic word of the tenant, near": scored(*SIGN_IN, name="Sistems", tenant_names=("Contoso Systems",)),
+    "generic word of the tenant, nearer": scored(*SIGN_IN, name="Graders", tenant_names=("Northwind Traders",)),
+    "add-in that names the tenant": scored(*SIGN_IN, name="Outlook add-in for Acme", tenant_names=("Acme",)),
+    "verified app of Microsoft's": scored(
+        *SIGN_IN, name="Microsoft Security Update", publisher_verified=True, publisher="Microsoft Corporation"
+    ),
+    **{
+        f"{origin} app called Outlook": scored(*SIGN_IN, name="Outlook", origin=origin)
+        for origin in ("microsoft", "own", "managed_identity", "unknown")
+    },
 }
 
 
@@ -183,10 +225,94 @@ def test_benign_patterns_are_low(case: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Acme for Microsoft Teams", "MicroStrategy", "Exchanger", "Team Planner", "Docusign", "Adobé Studio".replace("é", "e"), "Slacker"],
-)
+    [
+        "Acme for Microsoft Teams", "MicroStrategy", "Exchanger", "Team Planner", "Docusign", "Adobé Studio".replace("é", "e"), "Slacker",
+        "Zoom for Outlook", "Salesforce for Teams", "Backup for Microsoft 365", "DocuSign for SharePoint", "OpenAL", "Team5", "ChatGPT4",
+        "M365 Manager Plus", "Microsoft Teams for Jira", "Sales Force Automation", "System Client", "Teams Notifications",
+    ],
+)  # fmt: skip
 def test_honest_names_are_left_alone(name: str) -> None:
     assert not [reason for reason in scored(*SIGN_IN, name=name).reasons if reason.signal in {"impersonation", "name_pattern"}]
+
+
+@pytest.mark.parametrize("name", ["Calendy", "Everynote", "Workaday"])
+def test_a_letter_beside_an_everyday_word_is_medium(name: str) -> None:
+    result = scored(*SIGN_IN, name=name)
+    assert result.level == "medium" and "impersonation" in {reason.signal for reason in result.reasons}
+
+
+def test_a_verified_publisher_that_claims_to_be_microsoft_is_medium() -> None:
+    result = scored(*SIGN_IN, name="Microsoft Security Update", publisher_verified=True, publisher="Acme")
+    assert result.level == "medium" and "impersonation" in {reason.signal for reason in result.reasons}
+
+
+@pytest.mark.parametrize(("name", "tenant"), [("Zoho Software", "Fabrikam Software"), ("Mail Sync", "Mall"), ("Clean Desk", "Dean")])
+def test_words_that_others_use_too_are_not_the_organisations(name: str, tenant: str) -> None:
+    assert "impersonation" not in {reason.signal for reason in scored(*SIGN_IN, name=name, tenant_names=(tenant,)).reasons}
+
+
+def test_the_organisations_name_at_the_beginning_of_a_word_is_found() -> None:
+    assert "impersonation" in {reason.signal for reason in scored(*SIGN_IN, name="ContosoHR", tenant_names=("Contoso",)).reasons}
+
+
+@pytest.mark.parametrize(
+    ("url", "least", "most"),
+    [
+        ("https://login.micros0ft.com/cb", 4, 5),
+        ("https://microsoftonline.com.evil.example/cb", 4, 5),
+        ("https://xn--mcrosoft-c2a.com/cb", 4, 5),
+        ("https://login.m\u0456crosoft.com/cb", 4, 5),
+        ("https://*.micros0ft.com/cb", 4, 5),
+        ("https://\u0430\u0440\u0440\u04cf\u0435.com/cb", 3, 3),
+        ("https://login.microsoftonline.com@evil.example/cb", 4, 4),
+        ("javascript:alert(1)", 4, 4),
+        ("data:text/html,x", 4, 4),
+        ("https://x.github.io./cb", 3, 3),
+        ("https://m\u00fcller.github.io/cb", 3, 3),
+        ("https://x.ngrok.dev", 3, 3),
+        ("https://sites.google.com/x", 3, 3),
+        ("https://[2001:db8::1]/cb", 2.5, 2.5),
+        ("https://3232235777/cb", 2.5, 2.5),
+        ("https://acme.com/*", 1, 2),
+        ("https://x.z6.web.core.windows.net", 1, 2),
+        ("https://b.s3.eu-west-1.amazonaws.com", 1, 2),
+        ("https://acme.cyou", 1, 2),
+        ("https://m\u00fcller.de/cb", 1, 1),
+        ("https://login.microsoftonline.com/common/oauth2/nativeclient", 0, 0),
+        ("https://windows.cloud.microsoft/cb", 0, 0),
+        ("https://team5.acme.com/cb", 0, 0),
+        ("http://127.0.0.1:8400", 0, 0),
+        ("http://[::1]:8400", 0, 0),
+        ("msauth://com.acme.web.app/cb", 0, 0),
+        ("urn:ietf:wg:oauth:2.0:oob", 0, 0),
+    ],
+)
+def test_reply_addresses_are_judged_by_how_they_are_written(url: str, least: float, most: float) -> None:
+    assert least <= judge_url(url)[0] <= most
+
+
+@pytest.mark.parametrize("url", ["https://login.micros0ft.com", "javascript:alert(1)", "https://x.fly.dev", "https://x.netlify.app"])
+def test_a_reply_address_alone_never_makes_it_high(url: str) -> None:
+    assert scored(held("Calendars.Read"), publisher_verified=True, reply_urls=(url,)).level in {"low", "medium"}
+
+
+def test_an_own_apps_address_that_others_could_take_is_noted_without_points() -> None:
+    result = scored(*SIGN_IN, origin="own", reply_urls=("https://payroll.azurewebsites.net/cb",))
+    assert "reply_urls" in {note.signal for note in result.notes}
+    assert result.score == scored(*SIGN_IN, origin="own").score
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("eM Client", True), ("PERFECTDATA SOFTWARE", True), ("Ac\u00adme", True), ("Ac\u2060me", True), ("Ac\u180eme", True),
+        ("ada@northfold", True), ("acme.com", True), ("test", True), ("Demo App 2", True), ("Test Manager", False), ("Node", False),
+    ],
+)  # fmt: skip
+def test_names_that_campaigns_use_are_found(name: str, there: bool) -> None:
+    result = scored(*SIGN_IN, name=name)
+    assert ("name_pattern" in {reason.signal for reason in result.reasons}) is there
+    assert result.level == "low"
 
 
 @pytest.mark.parametrize("name", ["N\u043erthfold Portal", "Nortfold HR", "Northfo1d Login"])
