@@ -120,6 +120,7 @@ def _claimed(facts: Facts) -> Observation | None:
     )
 
 
+@lru_cache(maxsize=50_000)
 def _claims(name: str) -> bool:
     """True when the name says that the app is Microsoft's own, and not that it works with something of Microsoft's."""
     text = _ENTER.sub(r"\1in", " ".join(_words(_plain(name))))
@@ -131,11 +132,13 @@ def _claims(name: str) -> bool:
     return not _HONEST.search(humps) or bool(_FOR_ITS.search(humps))
 
 
+@lru_cache(maxsize=1000)
 def _telling(tenant: str) -> tuple[str, ...]:
     """The words of a tenant's name that say whose it is, as they are written."""
     return tuple(word for word in _words(_shown(tenant)) if len(word) >= _FOREIGN and word.casefold() not in _GENERIC)
 
 
+@lru_cache(maxsize=50_000)
 def _contains(name: str, own: tuple[str, ...]) -> bool:
     """True when a word of ``name``, or two together, is the organisation's name or begins with it, as in ContosoHR.
 
@@ -262,6 +265,8 @@ def _pairs(words: list[str]) -> list[str]:
 
 def _shown(name: str) -> str:
     """The name without what can't be seen."""
+    if name.isascii() and name.isprintable():
+        return name
     text = unicodedata.normalize("NFKC", name)
     return "".join(char for char in text if unicodedata.category(char) not in {"Cf", "Mn", "Cc"})
 
