@@ -134,3 +134,13 @@ def test_anything_gets_a_level_and_a_sentence(value: str, kind: str, resource: s
     assert judged.level in LEVELS
     assert judged.sentence.endswith(".")
     assert judged.service
+
+
+def test_well_known_permissions_are_told_in_our_own_words_by_who_acts() -> None:
+    person, itself = judge("Mail.ReadWrite", kind="delegated"), judge("Mail.ReadWrite", kind="application")
+    assert "the person's mail" in person.sentence
+    assert "every mailbox" in itself.sentence
+    assert not person.inferred
+    invented = judge("FutureThing.ReadWrite.All", kind="application")
+    assert invented.inferred
+    assert invented.sentence == "Read and change future things of the whole organisation, by itself, without anybody signed in."

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from consentry.risk.permission_words import SENTENCES
+
 EXCHANGE, SHAREPOINT, TEAMS, DIRECTORY = "Exchange Online", "SharePoint and OneDrive", "Teams", "Entra directory"
 SIGN_IN, OTHER = "Sign-in", "Other services"
 _SERVICES: tuple[tuple[str, str], ...] = (
@@ -98,36 +100,6 @@ _OBJECTS = {
     "tasks": "tasks",
     "onlinemeetings": "online meetings",
 }
-_SENTENCES = {
-    "openid": "Sign people in.",
-    "profile": "See a person's name and picture at sign-in.",
-    "email": "See a person's mail address at sign-in.",
-    "offline_access": "Keep its access while the person is away, also after a password change.",
-    "user.read": "Sign a person in and read that person's own profile.",
-    "": "Sign in to it, without a named permission.",
-    "full_access_as_app": "Read, change and send everything in every mailbox.",
-    "exchange.manageasapp": "Administer Exchange by itself: every mailbox, every rule, every forwarding.",
-    "imap.accessasapp": "Read and delete mail over IMAP, by itself, without anybody signed in.",
-    "pop.accessasapp": "Read and delete mail over POP, by itself, without anybody signed in.",
-    "smtp.sendasapp": "Send mail as people of the organisation over SMTP, without anybody signed in.",
-    "sites.selected": "Reach the sites that were given to it one by one, and no others.",
-    "lists.selectedoperations.selected": "Reach the lists that were given to it one by one, and no others.",
-    "user_impersonation": "Do there whatever the person may do.",
-    "access_as_user": "Do there whatever the person may do.",
-    "directory.accessasuser.all": "Do in the directory whatever the person may do, administrators included.",
-    "activityfeed.read": "Read what everybody does in Microsoft 365: the audit records of all services.",
-    "activityfeed.readdlp": "Read the audit records of data loss prevention, with the sensitive text that it found.",
-    "servicehealth.read": "Read the health of Microsoft's services for the organisation.",
-    "tenant.read.all": "Read everything in Power BI, all workspaces of the organisation.",
-    "tenant.readwrite.all": "Read and change everything in Power BI, all workspaces of the organisation.",
-    "ews.accessasuser.all": "Read, change and send everything in the person's mailbox over the old Exchange interface.",
-    "imap.accessasuser.all": "Read and delete the person's mail over IMAP.",
-    "pop.accessasuser.all": "Read and delete the person's mail over POP.",
-    "smtp.send": "Send mail as the person over SMTP.",
-    "rolemanagement.readwrite.directory": "Give anybody, itself included, any administrator role.",
-    "approleassignment.readwrite.all": "Give any app, itself included, any permission.",
-    "application.readwrite.all": "Change every app and add keys to it, so act as the most powerful one.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +123,12 @@ def judge(value: str, *, kind: str, resource_app_id: str = GRAPH) -> Judged:
     service = _service(name, resource)
     if name in _HARMLESS:
         where = service if name == "user.readbasic.all" else SIGN_IN
-        return Judged(where, 0.0, _HARMLESS[name] + application, "low", _sentence(value, application), name not in _SENTENCES)
+        return Judged(where, 0.0, _HARMLESS[name] + application, "low", _sentence(value, application), name not in SENTENCES)
     changes = _changes(name)
     takeover = _takeover(name, application) if resource in {GRAPH, AZURE_AD_GRAPH, ""} else 0.0
     data = _data(name, application, changes)
     level = level_of(max(takeover, data))
-    return Judged(service, takeover, data, level, _sentence(value, application), name not in _SENTENCES, bool(_LEGACY.match(name)), changes)
+    return Judged(service, takeover, data, level, _sentence(value, application), name not in SENTENCES, bool(_LEGACY.match(name)), changes)
 
 
 def _service(name: str, resource: str) -> str:
@@ -205,8 +177,8 @@ def level_of(score: float) -> str:
 
 
 def _sentence(value: str, application: bool) -> str:
-    if value.lower() in _SENTENCES:
-        return _SENTENCES[value.lower()]
+    if words := SENTENCES.get(value.lower()):
+        return words if isinstance(words, str) else words[application]
     parts = value.split(".")
     subject = _OBJECTS.get(parts[0].lower()) or _plural(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[_-]+", " ", parts[0])).lower())
     verb = next((word for part in parts[1:] for key, word in _VERBS.items() if part.lower().startswith(key)), "Use")
@@ -217,7 +189,7 @@ def _sentence(value: str, application: bool) -> str:
 
 
 def _plural(subject: str) -> str:
-    if subject.endswith(("s", "data", "information", "mail", "access")) or not subject:
+    if subject.endswith(("s", "data", "information", "mail", "access", "management")) or not subject:
         return subject or "it"
     return f"{subject[:-1]}ies" if subject.endswith("y") and subject[-2:-1] not in "aeiou" else f"{subject}s"
 
