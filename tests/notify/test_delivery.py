@@ -26,12 +26,14 @@ from tests.world import World
 
 from consentry.accounts import services as accounts
 from consentry.connect.models import Integration
+from consentry.core import secrets
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.core.worker import worker_connector
 from consentry.inventory.models import Plugin
 from consentry.notify import services
 from consentry.notify.models import Channel, ChannelKind, Delivery
+from consentry.policy import services as policy
 from consentry.policy.models import Alert
 
 
@@ -41,6 +43,7 @@ class Receiver:
 
     address: str
     status: int = 200
+    retry_after: str = ""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
 
@@ -51,6 +54,8 @@ def receiver() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             found.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
             self.send_response(found.status)
+            if found.retry_after:
+                self.send_header("Retry-After", found.retry_after)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
@@ -172,6 +177,38 @@ def test_it_is_given_up_in_the_end_and_never_silently(receiver: Receiver) -> Non
         services.deliver_due()
     one = Delivery.objects.get()
     assert (one.state, len(one.tries)) == ("failed", len(services.RETRIES) + 1)
+    services.replay(one, actor="test")  # and then it has all its tries again
+    services.deliver_due()
+    one.refresh_from_db()
+    assert one.state == "pending"
+    assert timedelta() < one.due_at - now() <= services.RETRIES[0] * 1.2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("asked", "least", "most"), [("900", 890, 900), ("99999999", 3590, 3600), ("-3", 0, 6), ("soon", 0, 6), ("nan", 0, 6)]
+)
+def test_a_receiver_says_when_to_come_back(receiver: Receiver, asked: str, least: int, most: int) -> None:
+    channel(receiver.address)
+    receiver.status, receiver.retry_after = 429, asked
+    tell()
+    services.deliver_due()
+    assert timedelta(seconds=least) < Delivery.objects.get().due_at - now() <= timedelta(seconds=most)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("kind", "address"), [("webhook", "https://foo..bar/secret-path"), ("syslog", "tcp://foo..bar:514")])
+def test_an_address_that_nobody_understands_is_a_failed_try(kind: str, address: str, caplog: pytest.LogCaptureFixture) -> None:
+    made, _ = channel("https://a.example/x" if kind == "webhook" else "tcp://a.example", kind)
+    made.address = secrets.box().encrypt(address, context=f"notify.channel.address:{made.pk}")  # from before it was looked at
+    made.save()
+    tell()
+    assert services.deliver_due() == 0
+    one = Delivery.objects.get()
+    assert (one.state, len(one.tries)) == ("pending", 1)
+    assert "Correct the channel's address" in one.tries[0]["error"]
+    assert services.test_channel(made, actor="test").state == "failed"
+    assert "secret-path" not in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
@@ -292,7 +329,16 @@ def test_syslog(scheme: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("kind", "address"), [("webhook", "ftp://a"), ("webhook", "https://"), ("syslog", "https://a"), ("chat", "nonsense"), ("webhook", "")]
+    ("kind", "address"),
+    [
+        ("webhook", "ftp://a"),
+        ("webhook", "https://"),
+        ("webhook", "https://foo..bar/"),
+        ("syslog", "tcp://foo..bar:514"),
+        ("syslog", "https://a"),
+        ("chat", "nonsense"),
+        ("webhook", ""),
+    ],
 )
 def test_addresses_that_cannot_be(kind: str, address: str) -> None:
     with pytest.raises(ConsentryError):
@@ -314,6 +360,28 @@ def test_quiet_hours_and_digests() -> None:
     assert services.due_at(quiet, "high", at - timedelta(hours=2)) == at - timedelta(hours=2)
     daily, _ = channel("https://b.example/x", name="daily", pace="daily", timezone="Europe/Amsterdam")
     assert services.due_at(daily, "high", at) == datetime(2026, 3, 11, 7, 0, tzinfo=UTC)
+    assert services.due_at(daily, "critical", at) == at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_siem_learns_that_an_alert_is_closed_and_people_are_left_alone(make_world: Callable[..., World], receiver: Receiver) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    channel(receiver.address, ChannelKind.OCSF)
+    channel(receiver.address.replace("http://", "json://"), ChannelKind.CHAT)
+    alert = Alert.objects.filter(policy__key="impersonation").get()
+    policy.change_alert(alert, "dismissed", reason="Ours", actor="me@demo.example")
+    policy.change_alert(alert, "open", actor="me@demo.example")
+    Plugin.objects.filter(pk=alert.plugin_id).update(risk={"reasons": [], "notes": []}, risk_level="none")
+    policy.evaluate_plugins(alert.policy.account_id, [alert.plugin_id])
+    services.deliver_due()
+    findings = [json.loads(body) for _, body in receiver.got]
+    ours = [one for one in findings if one["unmapped"]["alert_id"] == str(alert.pk)]
+    assert {(one["activity_id"], one["type_uid"], one["unmapped"]["state"]) for one in ours} == {
+        (3, 200403, "dismissed"),
+        (3, 200403, "resolved"),
+    }
+    assert not Delivery.objects.filter(channel__kind=ChannelKind.CHAT).exists()
 
 
 @pytest.mark.django_db(transaction=True)

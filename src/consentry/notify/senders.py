@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,9 @@ from consentry import __version__
 from consentry.core.hostile import display_text
 
 TIMEOUT_SECONDS = 15
+_LONGEST_WAIT = 3600.0
+# OCSF's activities of a finding: create, update, close
+_ACTIVITIES = {"alert.opened": 1, "alert.reopened": 2, "alert.resolved": 3, "alert.dismissed": 3}
 _SECRET_PREFIX = "whsec_"  # noqa: S105  # the public prefix of such secrets
 _SEVERITY_IDS = {"low": 2, "medium": 3, "high": 4, "critical": 5}  # OCSF
 _SYSLOG_LEVELS = {"low": 5, "medium": 4, "high": 3, "critical": 2}  # RFC 5424: notice, warning, error, critical
@@ -29,11 +33,12 @@ _SYSLOG_PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
 
 
 class NotDelivered(Exception):
-    """Why a try failed, in one sentence; ``gone`` when the receiver wants no more."""
+    """Why a try failed, in one sentence; ``gone`` when the receiver wants no more, ``wait`` the seconds for which it asks at least."""
 
-    def __init__(self, why: str, *, gone: bool = False) -> None:
+    def __init__(self, why: str, *, gone: bool = False, wait: float = 0.0) -> None:
         super().__init__(why)
         self.gone = gone
+        self.wait = wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,23 @@ def send_webhook(address: str, secret: str, message: Message, payload: dict[str,
     }
     try:
         with requests.post(address, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True) as answer:
-            status = answer.status_code
+            status, asked = answer.status_code, answer.headers.get("Retry-After")
     except requests.RequestException as error:
         raise NotDelivered(f"{_host(address)} can't be reached ({type(error).__name__}).") from error
     if not 200 <= status < 300:
-        raise NotDelivered(f"{_host(address)} answered with status {status}.", gone=status == 410)
+        raise NotDelivered(f"{_host(address)} answered with status {status}.", gone=status == 410, wait=_seconds(asked, now))
+
+
+def _seconds(retry_after: str | None, moment: datetime) -> float:
+    """A ``Retry-After`` (RFC 9110, 10.2.3: seconds or a date) from ``moment`` on, an hour at most."""
+    try:
+        seconds = float(retry_after or 0)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(str(retry_after)) - moment).total_seconds()
+        except (TypeError, ValueError):
+            return 0.0
+    return min(seconds, _LONGEST_WAIT) if seconds > 0 else 0.0
 
 
 def webhook_payload(message: Message) -> dict[str, Any]:
@@ -89,6 +106,7 @@ def webhook_payload(message: Message) -> dict[str, Any]:
 def ocsf_finding(message: Message) -> dict[str, Any]:
     """The message as an OCSF 1.3 detection finding (class 2004). Source: schema.ocsf.io."""
     data = message.data
+    activity = _ACTIVITIES.get(message.kind, 1)
     technique, _, name = str(data.get("technique") or "").partition(" ")
     finding: dict[str, Any] = {
         "uid": message.id,
@@ -101,8 +119,8 @@ def ocsf_finding(message: Message) -> dict[str, Any]:
     return {
         "class_uid": 2004,
         "category_uid": 2,
-        "activity_id": 1,
-        "type_uid": 200401,
+        "activity_id": activity,
+        "type_uid": 200400 + activity,
         "time": int(message.at.timestamp() * 1000),
         "severity_id": _SEVERITY_IDS.get(message.severity, 1),
         "severity": message.severity.capitalize(),

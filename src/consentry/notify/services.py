@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import random
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
@@ -23,11 +25,13 @@ from consentry.notify import senders
 from consentry.notify.models import Channel, ChannelKind, Delivery, DeliveryState, Pace, Severity
 from consentry.notify.senders import Message, NotDelivered
 
+logger = logging.getLogger(__name__)
 # After which wait the next try comes; then it is given up. Source: Standard Webhooks, recommended schedule.
 RETRIES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
 )
 _KEPT_TRIES = 20
+_JITTER = 1.2
 _MOST_TOGETHER = 100
 _LEASE = timedelta(minutes=2)  # longer than any try
 _DAILY_AT = time(8)
@@ -84,14 +88,19 @@ def delete_channel(channel: Channel, *, actor: str) -> None:
     channel.delete()
 
 
-def publish(account_id: UUID, *, kind: str, severity: str, title: str, body: str, data: dict[str, Any]) -> int:
-    """Queue a message for every channel that wants it, in the caller's transaction. Returns for how many."""
+def publish(account_id: UUID, *, kind: str, severity: str, title: str, body: str, data: dict[str, Any], to_people: bool = True) -> int:
+    """Queue a message for every channel that wants it, in the caller's transaction. Returns for how many.
+
+    Without ``to_people`` only for what machines read: webhooks, OCSF and syslog.
+    """
     moment = now()
     message_id = f"msg_{uuid.uuid4().hex}"
     found = [
         channel
         for channel in Channel.objects.filter(account=account_id)
-        if _WEIGHTS.get(severity, 0) >= _WEIGHTS[channel.least_severity] and (channel.enabled or not channel.disabled_reason)
+        if _WEIGHTS.get(severity, 0) >= _WEIGHTS[channel.least_severity]
+        and (channel.enabled or not channel.disabled_reason)
+        and (to_people or channel.kind != ChannelKind.CHAT)
     ]
     Delivery.objects.bulk_create(
         Delivery(
@@ -118,9 +127,11 @@ def test_channel(channel: Channel, *, actor: str) -> Delivery:
 
 @transaction.atomic
 def replay(delivery: Delivery, *, actor: str) -> None:
-    """Send once more, under the same message id."""
-    delivery.state, delivery.due_at, delivery.delivered_at = DeliveryState.PENDING, now(), None
-    delivery.save(update_fields=["state", "due_at", "delivered_at"])
+    """Send once more, under the same message id, and again as often as a new one where that fails."""
+    moment = now()
+    delivery.state, delivery.due_at, delivery.delivered_at = DeliveryState.PENDING, moment, None
+    delivery.tries = [*delivery.tries, {"at": moment.isoformat(), "error": "", "replayed": actor}]
+    delivery.save(update_fields=["state", "due_at", "delivered_at", "tries"])
     audit.record(delivery.channel.account_id, actor=actor, action="notify:delivery:replayed", subject=delivery.title)
     events.emit("notify:delivery:queued", channel_id=str(delivery.channel_id))
 
@@ -161,14 +172,16 @@ def _claim(channel_id: UUID | None) -> list[Delivery]:
 
 
 def due_at(channel: Channel, severity: str, moment: datetime) -> datetime:
-    """When a message goes out over a channel: at once or with the next digest, and after the quiet hours unless it is critical."""
+    """When a message goes out over a channel: at once or with the next digest, and after the quiet hours; what is critical always at once."""
+    if severity == Severity.CRITICAL:
+        return moment
     local = moment.astimezone(ZoneInfo(channel.timezone))
     if channel.pace == Pace.HOURLY:
         local = local.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     elif channel.pace == Pace.DAILY:
         today = local.replace(hour=_DAILY_AT.hour, minute=0, second=0, microsecond=0)
         local = today if today > local else today + timedelta(days=1)
-    if severity != Severity.CRITICAL and channel.quiet_from and channel.quiet_until and _quiet(channel, local.time()):
+    if channel.quiet_from and channel.quiet_until and _quiet(channel, local.time()):
         end = local.replace(hour=channel.quiet_until.hour, minute=channel.quiet_until.minute, second=0, microsecond=0)
         local = end if end > local else end + timedelta(days=1)
     return local if channel.pace != Pace.AT_ONCE or local.astimezone(moment.tzinfo) > moment else moment
@@ -184,27 +197,39 @@ def _quiet(channel: Channel, at: time) -> bool:
 def _send(channel: Channel, deliveries: list[Delivery]) -> int:
     """One try. Returns how many were delivered."""
     moment = now()
-    error = ""
+    error, wait = "", 0.0
     try:
         _hand_over(channel, [_message(one) for one in deliveries], moment)
     except NotDelivered as problem:
-        error = str(problem)
+        error, wait = str(problem), problem.wait
         if problem.gone:
             channel.enabled, channel.disabled_reason = False, "The receiver answered that it wants no more messages (410)."
             channel.save(update_fields=["enabled", "disabled_reason"])
     except ConsentryError as problem:  # a sealed address that no key opens
         error = f"{problem.what} {problem.remedy}"
+    except Exception as problem:  # noqa: BLE001  # an address that a library stumbles over is a failed try, and never one without end
+        logger.error("A message could not be sent over channel %s: %s", channel.pk, type(problem).__name__)  # its text may hold the address
+        error = f"The message could not be sent to this address ({type(problem).__name__}). Correct the channel's address."
     for one in deliveries:
         one.tries = [*one.tries, {"at": moment.isoformat(), "error": error}][-_KEPT_TRIES:]
-        failures = sum(1 for attempt in one.tries if attempt["error"])
+        failures = _failures(one.tries)
         if not error:
             one.state, one.delivered_at = DeliveryState.DELIVERED, moment
         elif failures > len(RETRIES) or one.kind == "test":
             one.state = DeliveryState.FAILED
         else:
-            one.due_at = moment + RETRIES[failures - 1]
+            pause = RETRIES[failures - 1] * random.uniform(1, _JITTER)  # noqa: S311  # so that not all come back at once
+            one.due_at = moment + max(pause, timedelta(seconds=wait))
         one.save(update_fields=["tries", "state", "delivered_at", "due_at"])
     return 0 if error else len(deliveries)
+
+
+def _failures(tries: list[dict[str, str]]) -> int:
+    """How many tries failed since the message was queued or, by a person, queued again."""
+    count = 0
+    for attempt in tries:
+        count = 0 if attempt.get("replayed") else count + bool(attempt["error"])
+    return count
 
 
 def _hand_over(channel: Channel, messages: list[Message], moment: datetime) -> None:
@@ -243,7 +268,8 @@ def _checked(kind: str, address: str) -> str:
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
+        (host or "").encode("idna")
+    except ValueError as error:  # UnicodeError, for a host that can't be one, is a kind of it
         raise wrong from error
     if parts.scheme not in _SCHEMES[ChannelKind(kind)] or not host:
         raise wrong

@@ -211,7 +211,7 @@ def _rose(before: str, level: str) -> bool:
     return order.index(level) > order.index(before)
 
 
-def _tell(alert: Alert, told: Definition, kind: str) -> None:
+def _tell(alert: Alert, told: Definition, kind: str, *, to_people: bool = True) -> None:
     if alert.audit:
         return
     plugin = alert.plugin
@@ -232,7 +232,10 @@ def _tell(alert: Alert, told: Definition, kind: str) -> None:
         "plugin_id": str(plugin.pk),
         "plugin": plugin.name,
         "app_id": str(plugin.app_id) if plugin.app_id else None,
+        "state": alert.state,
         "opened_at": alert.opened_at.isoformat(),
+        "closed_at": alert.closed_at.isoformat() if alert.closed_at else None,
+        "reason": alert.reason,
         "times": alert.times,
         "evidence": alert.evidence,
     }
@@ -243,12 +246,14 @@ def _tell(alert: Alert, told: Definition, kind: str) -> None:
         title=display_text(f"{told.title}: {plugin.name}"),
         body=body,
         data=data,
+        to_people=to_people,
     )
 
 
 def _close(alert: Alert, state: AlertState, reason: str, actor: str) -> None:
     alert.state, alert.reason, alert.closed_by, alert.closed_at = state, reason, actor, now()
     alert.save(update_fields=["state", "reason", "closed_by", "closed_at"])
+    _tell(alert, definition(alert.policy), f"alert.{state}", to_people=False)  # a SIEM keeps its own list of what is open
 
 
 @transaction.atomic

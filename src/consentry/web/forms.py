@@ -175,7 +175,11 @@ class ChannelForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     least_severity = forms.ChoiceField(label="From severity", choices=Severity.choices, initial=Severity.MEDIUM)
-    pace = forms.ChoiceField(label="How often", choices=Pace.choices, help_text="Together is for mail and chats; daily means at eight.")
+    pace = forms.ChoiceField(
+        label="How often",
+        choices=Pace.choices,
+        help_text="Daily means at eight; mail and chats then get one message. What is critical leaves at once.",
+    )
     quiet_from = forms.TimeField(label="Quiet from", required=False, widget=forms.TimeInput(attrs={"type": "time"}))
     quiet_until = forms.TimeField(
         label="Quiet until", required=False, widget=forms.TimeInput(attrs={"type": "time"}), help_text="What is critical comes through."
