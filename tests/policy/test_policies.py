@@ -242,6 +242,21 @@ def test_a_key_on_an_app_of_microsofts_is_told(make_world: Callable[..., World])
     assert live() == {("credential_added", plugin.name)}
 
 
+def test_a_second_key_while_the_alert_is_open_is_told_once(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    alert = Alert.objects.filter(policy__key="credential_added", state="open").first()
+    assert alert
+    evidence = alert.evidence
+    world.directory.add_secret(str(alert.plugin.service_principal_id), "a second one")
+    world.sync()
+    world.sync()
+    alert.refresh_from_db()
+    assert (alert.state, alert.times, alert.evidence) == ("open", 2, evidence)
+    (told,) = alert.comments.all()
+    assert told.text == "It happened again. A secret or certificate was added."
+
+
 def test_a_reason_that_others_left_no_points_still_counts_for_policies(make_world: Callable[..., World]) -> None:
     world = make_world(plugins=60, users=60)
     world.sync()

@@ -24,7 +24,7 @@ from consentry.core.hostile import display_text
 TIMEOUT_SECONDS = 15
 _LONGEST_WAIT = 3600.0
 # OCSF's activities of a finding: create, update, close
-_ACTIVITIES = {"alert.opened": 1, "alert.reopened": 2, "alert.resolved": 3, "alert.dismissed": 3}
+_ACTIVITIES = {"alert.opened": 1, "alert.reopened": 2, "alert.repeated": 2, "alert.resolved": 3, "alert.dismissed": 3}
 _SECRET_PREFIX = "whsec_"  # noqa: S105  # the public prefix of such secrets
 _SEVERITY_IDS = {"low": 2, "medium": 3, "high": 4, "critical": 5}  # OCSF
 _SYSLOG_LEVELS = {"low": 5, "medium": 4, "high": 3, "critical": 2}  # RFC 5424: notice, warning, error, critical

@@ -166,7 +166,10 @@ def _evaluate(plugins: Any, changes: Mapping[UUID, Collection[str]], active: lis
             matched = plugin.removed_at is None and conditions.holds(told.rule, seen)
             alert = known.get((policy.pk, plugin.pk))
             if matched:
+                again = bool(of_change and alert and alert.state in _LIVE and since and alert.seen_at < since)
                 opened += _open(policy, told, plugin, alert, seen, changed=of_change)
+                if again and alert:
+                    _repeat(alert, told, seen)
             elif alert and alert.state != AlertState.RESOLVED and (not of_change or plugin.removed_at is not None):
                 _close(alert, AlertState.RESOLVED, f"{alert.reason} The condition no longer holds.".strip(), PRODUCT)
     return opened
@@ -204,6 +207,15 @@ def _open(policy: Policy, told: Definition, plugin: Plugin, alert: Alert | None,
     alert.save()
     _tell(alert, told, "alert.opened" if promoted else "alert.reopened")
     return 1
+
+
+def _repeat(alert: Alert, told: Definition, seen: conditions.Facts) -> None:
+    """Note that it happened again while the alert is open; the evidence stays that of the first time."""
+    happened = "; ".join(conditions.CHANGES[kind] for kind in sorted(seen.meant) if kind in conditions.CHANGES)
+    alert.times += 1
+    alert.save(update_fields=["times"])
+    AlertComment.objects.create(alert=alert, by=PRODUCT, at=now(), text=f"It happened again. {happened}.")
+    _tell(alert, told, "alert.repeated")
 
 
 def _rose(before: str, level: str) -> bool:
