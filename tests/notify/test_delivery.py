@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import socketserver
 import threading
 import time
@@ -15,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from datetime import time as clock
 from email import message_from_bytes
 from email.policy import default
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -33,7 +35,7 @@ from consentry.core.worker import worker_connector
 from consentry.inventory.models import Plugin
 from consentry.notify import services
 from consentry.notify.models import Channel, ChannelKind, Delivery
-from consentry.policy import services as policy
+from consentry.policy import services as policies
 from consentry.policy.models import Alert
 
 
@@ -90,6 +92,15 @@ def tell(severity: str = "high", title: str = "A plugin") -> None:
         body="Words\u202e",
         data={"plugin": "A", "technique": "T1528 Steal"},
     )
+
+
+def administrator() -> Client:
+    person, _ = accounts.add_person(
+        accounts.default_account(), "a@demo.example", role="administrator", actor="test", password="correct horse b"
+    )
+    client = Client(headers={"host": "localhost"})
+    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
 
 
 def check(secret: str, headers: dict[str, str], body: bytes) -> None:
@@ -177,38 +188,6 @@ def test_it_is_given_up_in_the_end_and_never_silently(receiver: Receiver) -> Non
         services.deliver_due()
     one = Delivery.objects.get()
     assert (one.state, len(one.tries)) == ("failed", len(services.RETRIES) + 1)
-    services.replay(one, actor="test")  # and then it has all its tries again
-    services.deliver_due()
-    one.refresh_from_db()
-    assert one.state == "pending"
-    assert timedelta() < one.due_at - now() <= services.RETRIES[0] * 1.2
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    ("asked", "least", "most"), [("900", 890, 900), ("99999999", 3590, 3600), ("-3", 0, 6), ("soon", 0, 6), ("nan", 0, 6)]
-)
-def test_a_receiver_says_when_to_come_back(receiver: Receiver, asked: str, least: int, most: int) -> None:
-    channel(receiver.address)
-    receiver.status, receiver.retry_after = 429, asked
-    tell()
-    services.deliver_due()
-    assert timedelta(seconds=least) < Delivery.objects.get().due_at - now() <= timedelta(seconds=most)
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("kind", "address"), [("webhook", "https://foo..bar/secret-path"), ("syslog", "tcp://foo..bar:514")])
-def test_an_address_that_nobody_understands_is_a_failed_try(kind: str, address: str, caplog: pytest.LogCaptureFixture) -> None:
-    made, _ = channel("https://a.example/x" if kind == "webhook" else "tcp://a.example", kind)
-    made.address = secrets.box().encrypt(address, context=f"notify.channel.address:{made.pk}")  # from before it was looked at
-    made.save()
-    tell()
-    assert services.deliver_due() == 0
-    one = Delivery.objects.get()
-    assert (one.state, len(one.tries)) == ("pending", 1)
-    assert "Correct the channel's address" in one.tries[0]["error"]
-    assert services.test_channel(made, actor="test").state == "failed"
-    assert "secret-path" not in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
@@ -220,6 +199,166 @@ def test_a_receiver_that_is_gone_switches_its_channel_off(receiver: Receiver) ->
     made.refresh_from_db()
     assert not made.enabled
     assert "410" in made.disabled_reason
+    tell(title="While it is off")
+    assert Delivery.objects.count() == 1
+    client = administrator()
+    said = "New messages are not kept for it"
+    assert said in client.get("/administration/notifications/").content.decode()
+    assert said in client.get(f"/administration/notifications/{made.pk}/").content.decode()
+
+    receiver.status = 200
+    client.post(f"/administration/notifications/{made.pk}/deed/", {"deed": "on"})
+    assert said not in client.get("/administration/notifications/").content.decode()
+    tell(title="After it is on")
+    Delivery.objects.update(due_at=now())
+    assert services.deliver_due() == 2
+
+
+def wait_of(delivery: Delivery) -> float:
+    """Seconds from the last try to the next."""
+    return (delivery.due_at - datetime.fromisoformat(delivery.tries[-1]["at"])).total_seconds()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_replayed_has_the_whole_back_off_again(receiver: Receiver) -> None:
+    channel(receiver.address)
+    receiver.status = 503
+    tell()
+    for _ in range(2):
+        for _ in range(len(services.RETRIES) + 1):
+            assert Delivery.objects.get().state == "pending"
+            Delivery.objects.update(due_at=now())
+            services.deliver_due()
+        assert Delivery.objects.get().state == "failed"
+        services.replay(Delivery.objects.get(), actor="test")
+    services.deliver_due()
+    assert 5 <= wait_of(Delivery.objects.get()) <= 6
+    assert len(receiver.got) == 2 * (len(services.RETRIES) + 1) + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_failed_together_does_not_come_back_together(receiver: Receiver) -> None:
+    channel(receiver.address)
+    receiver.status = 503
+    for _ in range(5):
+        tell()
+    services.deliver_due()
+    waits = {wait_of(one) for one in Delivery.objects.all()}
+    assert len(waits) == 5
+    assert all(5 <= wait <= 6 for wait in waits)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("asked", "least"),
+    [
+        ("120", 120),
+        ("1", 5),
+        ("86400", 3600),
+        ("9" * 40, 3600),
+        ("in a while", 5),
+        ("-5", 5),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 5),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+    ],
+)
+def test_a_receiver_may_ask_for_a_pause(receiver: Receiver, asked: str, least: int) -> None:
+    channel(receiver.address)
+    receiver.status, receiver.retry_after = 429, asked
+    tell()
+    services.deliver_due()
+    assert least <= wait_of(Delivery.objects.get()) <= least * 1.2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pause_may_end_at_a_date(receiver: Receiver) -> None:
+    channel(receiver.address)
+    receiver.status, receiver.retry_after = 503, format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
+    tell()
+    services.deliver_due()
+    assert 590 <= wait_of(Delivery.objects.get()) <= 720
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        ("webhook", "https://user:hunter2@foo..bar/hunter2"),
+        ("ocsf", "https://foo..bar/hunter2"),
+        ("syslog", "tcp://foo..bar:514"),
+        ("syslog", "udp://foo..bar:514"),
+        ("syslog", "tcp://127.0.0.1:99999"),
+    ],
+)
+def test_an_address_that_breaks_a_sender_is_a_failed_try(kind: str, address: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Such addresses were stored before they were refused."""
+    made, _ = channel("tcp://127.0.0.1:1" if kind == "syslog" else "https://127.0.0.1:1/", kind)
+    made.address = secrets.box().encrypt(address, context=f"notify.channel.address:{made.pk}")
+    made.save()
+    tell()
+    with caplog.at_level(logging.ERROR, logger="consentry.notify"):
+        assert services.deliver_due() == 0
+    one = Delivery.objects.get()
+    assert (one.state, len(one.tries)) == ("pending", 1)
+    assert one.tries[0]["error"].startswith("The message can't be sent to ")
+    assert wait_of(one) >= 5
+    assert "Error at " in caplog.text
+    assert "hunter2" not in caplog.text + one.tries[0]["error"]
+    page = administrator().post(f"/administration/notifications/{made.pk}/deed/", {"deed": "test"}, follow=True)
+    assert page.status_code == 200
+    assert "The message can&#x27;t be sent" in page.content.decode()
+
+
+def some_alert(make_world: Callable[..., World]) -> Alert:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    found = Alert.objects.filter(state="open", audit=False, plugin__removed_at=None).first()
+    assert found is not None
+    return found
+
+
+def test_systems_learn_what_is_closed_and_people_do_not(make_world: Callable[..., World], receiver: Receiver) -> None:
+    alert = some_alert(make_world)
+    channel(receiver.address)
+    channel(receiver.address, ChannelKind.OCSF)
+    channel(receiver.address.replace("http://", "json://"), ChannelKind.CHAT)
+    for state in ("acknowledged", "resolved", "resolved", "open", "dismissed"):
+        policies.change_alert(alert, state, reason="Ours" if state == "dismissed" else "", actor="me")
+        services.deliver_due()
+    bodies = [json.loads(body) for _, body in receiver.got]
+    plain = [one for one in bodies if "class_uid" not in one]
+    assert [one["type"] for one in plain] == ["alert.resolved", "alert.reopened", "alert.dismissed"]
+    assert [(one["data"]["state"], one["data"]["closed_by"]) for one in plain] == [("resolved", "me"), ("open", ""), ("dismissed", "me")]
+    findings = [one for one in bodies if "class_uid" in one]
+    assert [(one["activity_id"], one["type_uid"], one["status"]) for one in findings] == [
+        (3, 200403, "Resolved"),
+        (2, 200402, "New"),
+        (3, 200403, "Suppressed"),
+    ]
+    assert {one["finding_info"]["uid"] for one in findings} == {str(alert.pk)}
+    assert findings[-1]["status_detail"] == "Ours"
+
+
+def test_systems_learn_what_resolves_itself(make_world: Callable[..., World], receiver: Receiver) -> None:
+    alert = some_alert(make_world)
+    channel(receiver.address)
+    Plugin.objects.filter(pk=alert.plugin_id).update(removed_at=now())
+    policies.evaluate(accounts.default_account(), [alert.plugin_id], {})
+    services.deliver_due()
+    told = {one["data"]["alert_id"]: one for one in (json.loads(body) for _, body in receiver.got)}[str(alert.pk)]
+    assert (told["type"], told["data"]["reason"]) == ("alert.resolved", "The condition no longer holds.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_critical_does_not_wait_for_a_digest(receiver: Receiver) -> None:
+    channel(receiver.address.replace("http://", "json://"), ChannelKind.CHAT, pace="daily")
+    tell("high", title="Later")
+    tell("critical", title="Now")
+    assert services.deliver_due() == 1
+    ((_, body),) = receiver.got
+    assert "Now" in json.loads(body)["title"]
+    assert Delivery.objects.get(state="pending").title == "Later"
+    assert "What is critical leaves at once." in administrator().get("/administration/notifications/").content.decode()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -333,11 +472,14 @@ def test_syslog(scheme: str) -> None:
     [
         ("webhook", "ftp://a"),
         ("webhook", "https://"),
-        ("webhook", "https://foo..bar/"),
-        ("syslog", "tcp://foo..bar:514"),
         ("syslog", "https://a"),
         ("chat", "nonsense"),
         ("webhook", ""),
+        ("webhook", "https://foo..bar/"),
+        ("ocsf", "https://two words/"),
+        ("syslog", "tcp://foo..bar:514"),
+        ("syslog", f"udp://{'a' * 64}.example"),
+        ("chat", "json://foo..bar/"),
     ],
 )
 def test_addresses_that_cannot_be(kind: str, address: str) -> None:
@@ -360,37 +502,11 @@ def test_quiet_hours_and_digests() -> None:
     assert services.due_at(quiet, "high", at - timedelta(hours=2)) == at - timedelta(hours=2)
     daily, _ = channel("https://b.example/x", name="daily", pace="daily", timezone="Europe/Amsterdam")
     assert services.due_at(daily, "high", at) == datetime(2026, 3, 11, 7, 0, tzinfo=UTC)
-    assert services.due_at(daily, "critical", at) == at
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_siem_learns_that_an_alert_is_closed_and_people_are_left_alone(make_world: Callable[..., World], receiver: Receiver) -> None:
-    world = make_world(plugins=60, users=60)
-    world.sync()
-    channel(receiver.address, ChannelKind.OCSF)
-    channel(receiver.address.replace("http://", "json://"), ChannelKind.CHAT)
-    alert = Alert.objects.filter(policy__key="impersonation").get()
-    policy.change_alert(alert, "dismissed", reason="Ours", actor="me@demo.example")
-    policy.change_alert(alert, "open", actor="me@demo.example")
-    Plugin.objects.filter(pk=alert.plugin_id).update(risk={"reasons": [], "notes": []}, risk_level="none")
-    policy.evaluate_plugins(alert.policy.account_id, [alert.plugin_id])
-    services.deliver_due()
-    findings = [json.loads(body) for _, body in receiver.got]
-    ours = [one for one in findings if one["unmapped"]["alert_id"] == str(alert.pk)]
-    assert {(one["activity_id"], one["type_uid"], one["unmapped"]["state"]) for one in ours} == {
-        (3, 200403, "dismissed"),
-        (3, 200403, "resolved"),
-    }
-    assert not Delivery.objects.filter(channel__kind=ChannelKind.CHAT).exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_page_makes_tests_and_forgets_a_channel(receiver: Receiver) -> None:
-    person, _ = accounts.add_person(
-        accounts.default_account(), "a@demo.example", role="administrator", actor="test", password="correct horse b"
-    )
-    client = Client(headers={"host": "localhost"})
-    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client = administrator()
     form = {"kind": "webhook", "name": "Ours", "address": receiver.address, "least_severity": "low", "pace": "at_once", "timezone": "UTC"}
     page = client.post("/administration/notifications/", form).content.decode()
     assert "whsec_" in page

@@ -62,12 +62,12 @@ class Channel(models.Model):
 
 
 class Delivery(models.Model):
-    """One message on its way over one channel. ``tries`` is the log: [{at, error}]."""
+    """One message on its way over one channel. ``tries`` is the log: [{at, error, replayed}], the last when a replay came after it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="deliveries")
     message_id = models.CharField(max_length=80)  # the same for every try and replay, so that a receiver can tell repeats
-    kind = models.CharField(max_length=40)  # alert.opened, test, ...
+    kind = models.CharField(max_length=40)  # alert.opened, alert.reopened, alert.resolved, alert.dismissed, test
     severity = models.CharField(max_length=10, choices=Severity.choices)
     title = models.TextField()
     body = models.TextField()

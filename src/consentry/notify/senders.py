@@ -1,4 +1,4 @@
-"""How a message leaves: each sender either delivers or raises ``NotDelivered`` with one sentence."""
+"""How a message leaves: each sender delivers or raises, ``NotDelivered`` with one sentence for all that is to be expected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,23 +22,28 @@ from consentry import __version__
 from consentry.core.hostile import display_text
 
 TIMEOUT_SECONDS = 15
-_LONGEST_WAIT = 3600.0
-# OCSF's activities of a finding: create, update, close
-_ACTIVITIES = {"alert.opened": 1, "alert.reopened": 2, "alert.repeated": 2, "alert.resolved": 3, "alert.dismissed": 3}
 _SECRET_PREFIX = "whsec_"  # noqa: S105  # the public prefix of such secrets
 _SEVERITY_IDS = {"low": 2, "medium": 3, "high": 4, "critical": 5}  # OCSF
 _SYSLOG_LEVELS = {"low": 5, "medium": 4, "high": 3, "critical": 2}  # RFC 5424: notice, warning, error, critical
 _SYSLOG_FACILITY = 13  # log audit
+_LONGEST_PAUSE = timedelta(hours=1)  # that a receiver may ask for
+_ACTIVITIES = {
+    "alert.reopened": (2, "Update"),
+    "alert.repeated": (2, "Update"),
+    "alert.resolved": (3, "Close"),
+    "alert.dismissed": (3, "Close"),
+}  # OCSF; others create
+_STATUSES = {"acknowledged": (2, "In Progress"), "dismissed": (3, "Suppressed"), "resolved": (4, "Resolved")}  # OCSF; others are new
 _SYSLOG_PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
 
 
 class NotDelivered(Exception):
-    """Why a try failed, in one sentence; ``gone`` when the receiver wants no more, ``wait`` the seconds for which it asks at least."""
+    """Why a try failed, in one sentence; ``gone`` when the receiver wants no more, ``pause`` for how long it wants to be left alone."""
 
-    def __init__(self, why: str, *, gone: bool = False, wait: float = 0.0) -> None:
+    def __init__(self, why: str, *, gone: bool = False, pause: timedelta = timedelta()) -> None:
         super().__init__(why)
         self.gone = gone
-        self.wait = wait
+        self.pause = pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +84,26 @@ def send_webhook(address: str, secret: str, message: Message, payload: dict[str,
     }
     try:
         with requests.post(address, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True) as answer:
-            status, asked = answer.status_code, answer.headers.get("Retry-After")
+            status, asked = answer.status_code, answer.headers.get("Retry-After", "")
     except requests.RequestException as error:
         raise NotDelivered(f"{_host(address)} can't be reached ({type(error).__name__}).") from error
     if not 200 <= status < 300:
-        raise NotDelivered(f"{_host(address)} answered with status {status}.", gone=status == 410, wait=_seconds(asked, now))
+        raise NotDelivered(f"{_host(address)} answered with status {status}.", gone=status == 410, pause=_pause(asked, now))
 
 
-def _seconds(retry_after: str | None, moment: datetime) -> float:
-    """A ``Retry-After`` (RFC 9110, 10.2.3: seconds or a date) from ``moment`` on, an hour at most."""
+def _pause(asked: str, moment: datetime) -> timedelta:
+    """What a ``Retry-After`` asks for, in seconds or as a date (RFC 9110), an hour at most; nothing when it can't be read."""
     try:
-        seconds = float(retry_after or 0)
+        wait = timedelta(seconds=int(asked)) if asked.strip().isdecimal() else _aware(parsedate_to_datetime(asked)) - moment
+    except OverflowError:  # more seconds than a timedelta holds
+        return _LONGEST_PAUSE
     except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(str(retry_after)) - moment).total_seconds()
-        except (TypeError, ValueError):
-            return 0.0
-    return min(seconds, _LONGEST_WAIT) if seconds > 0 else 0.0
+        return timedelta()
+    return min(max(wait, timedelta()), _LONGEST_PAUSE)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def webhook_payload(message: Message) -> dict[str, Any]:
@@ -106,10 +114,11 @@ def webhook_payload(message: Message) -> dict[str, Any]:
 def ocsf_finding(message: Message) -> dict[str, Any]:
     """The message as an OCSF 1.3 detection finding (class 2004). Source: schema.ocsf.io."""
     data = message.data
-    activity = _ACTIVITIES.get(message.kind, 1)
+    activity_id, activity = _ACTIVITIES.get(message.kind, (1, "Create"))
+    status_id, status = _STATUSES.get(str(data.get("state")), (1, "New"))
     technique, _, name = str(data.get("technique") or "").partition(" ")
     finding: dict[str, Any] = {
-        "uid": message.id,
+        "uid": str(data.get("alert_id") or message.id),  # the same from create to close, so that a SIEM sees one finding
         "title": message.title,
         "desc": message.body,
         "types": [str(data.get("policy") or message.kind)],
@@ -119,8 +128,12 @@ def ocsf_finding(message: Message) -> dict[str, Any]:
     return {
         "class_uid": 2004,
         "category_uid": 2,
-        "activity_id": activity,
-        "type_uid": 200400 + activity,
+        "activity_id": activity_id,
+        "activity_name": activity,
+        "type_uid": 200400 + activity_id,
+        "status_id": status_id,
+        "status": status,
+        "status_detail": data.get("reason") or "",
         "time": int(message.at.timestamp() * 1000),
         "severity_id": _SEVERITY_IDS.get(message.severity, 1),
         "severity": message.severity.capitalize(),
@@ -159,6 +172,15 @@ def send_syslog(address: str, message: Message) -> None:
                 plain.sendall(framed)
     except OSError as error:
         raise NotDelivered(f"{host} can't be reached ({error.strerror or type(error).__name__}).") from error
+
+
+def is_host(host: str) -> bool:
+    """True when ``host`` can be looked up: no label is empty or too long, and nothing in it is a space or can't be seen."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return bool(host) and host.isprintable() and " " not in host
 
 
 def is_chat_address(address: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import traceback
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
@@ -25,13 +26,12 @@ from consentry.notify import senders
 from consentry.notify.models import Channel, ChannelKind, Delivery, DeliveryState, Pace, Severity
 from consentry.notify.senders import Message, NotDelivered
 
-logger = logging.getLogger(__name__)
 # After which wait the next try comes; then it is given up. Source: Standard Webhooks, recommended schedule.
 RETRIES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
 )
+_JITTER = 0.2  # the largest share by which a wait grows, so that what failed together does not come back together
 _KEPT_TRIES = 20
-_JITTER = 1.2
 _MOST_TOGETHER = 100
 _LEASE = timedelta(minutes=2)  # longer than any try
 _DAILY_AT = time(8)
@@ -42,6 +42,7 @@ _SCHEMES = {
     ChannelKind.SYSLOG: ("udp", "tcp", "tls"),
 }
 _SIGNED = (ChannelKind.WEBHOOK, ChannelKind.OCSF)
+_log = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -73,7 +74,7 @@ def save_channel(account: Account, channel: Channel | None, *, actor: str, addre
 
 @transaction.atomic
 def switch_channel(channel: Channel, *, enabled: bool, actor: str) -> None:
-    """Switch a channel on or off. What waits goes out when it is on again."""
+    """Switch a channel on or off. Nothing is queued for one that is off; what waited before goes out when it is on again."""
     channel.enabled, channel.disabled_reason = enabled, "" if enabled else f"Switched off by {actor}."
     channel.save(update_fields=["enabled", "disabled_reason"])
     audit.record(channel.account_id, actor=actor, action="notify:channel:switched", subject=channel.name, enabled=enabled)
@@ -88,10 +89,10 @@ def delete_channel(channel: Channel, *, actor: str) -> None:
     channel.delete()
 
 
-def publish(account_id: UUID, *, kind: str, severity: str, title: str, body: str, data: dict[str, Any], to_people: bool = True) -> int:
+def publish(account_id: UUID, *, kind: str, severity: str, title: str, body: str, data: dict[str, Any], systems_only: bool = False) -> int:
     """Queue a message for every channel that wants it, in the caller's transaction. Returns for how many.
 
-    Without ``to_people`` only for what machines read: webhooks, OCSF and syslog.
+    With ``systems_only`` it goes to webhooks and syslog, not to mail and chats.
     """
     moment = now()
     message_id = f"msg_{uuid.uuid4().hex}"
@@ -100,7 +101,7 @@ def publish(account_id: UUID, *, kind: str, severity: str, title: str, body: str
         for channel in Channel.objects.filter(account=account_id)
         if _WEIGHTS.get(severity, 0) >= _WEIGHTS[channel.least_severity]
         and (channel.enabled or not channel.disabled_reason)
-        and (to_people or channel.kind != ChannelKind.CHAT)
+        and not (systems_only and channel.kind == ChannelKind.CHAT)
     ]
     Delivery.objects.bulk_create(
         Delivery(
@@ -127,10 +128,9 @@ def test_channel(channel: Channel, *, actor: str) -> Delivery:
 
 @transaction.atomic
 def replay(delivery: Delivery, *, actor: str) -> None:
-    """Send once more, under the same message id, and again as often as a new one where that fails."""
-    moment = now()
-    delivery.state, delivery.due_at, delivery.delivered_at = DeliveryState.PENDING, moment, None
-    delivery.tries = [*delivery.tries, {"at": moment.isoformat(), "error": "", "replayed": actor}]
+    """Send once more, under the same message id and with the whole back-off again. Earlier tries stay in the log."""
+    delivery.state, delivery.due_at, delivery.delivered_at = DeliveryState.PENDING, now(), None
+    delivery.tries = [{**attempt, "replayed": True} for attempt in delivery.tries]
     delivery.save(update_fields=["state", "due_at", "delivered_at", "tries"])
     audit.record(delivery.channel.account_id, actor=actor, action="notify:delivery:replayed", subject=delivery.title)
     events.emit("notify:delivery:queued", channel_id=str(delivery.channel_id))
@@ -172,7 +172,7 @@ def _claim(channel_id: UUID | None) -> list[Delivery]:
 
 
 def due_at(channel: Channel, severity: str, moment: datetime) -> datetime:
-    """When a message goes out over a channel: at once or with the next digest, and after the quiet hours; what is critical always at once."""
+    """When a message goes out over a channel: what is critical at once, the rest with the next digest and after the quiet hours."""
     if severity == Severity.CRITICAL:
         return moment
     local = moment.astimezone(ZoneInfo(channel.timezone))
@@ -197,39 +197,37 @@ def _quiet(channel: Channel, at: time) -> bool:
 def _send(channel: Channel, deliveries: list[Delivery]) -> int:
     """One try. Returns how many were delivered."""
     moment = now()
-    error, wait = "", 0.0
-    try:
-        _hand_over(channel, [_message(one) for one in deliveries], moment)
-    except NotDelivered as problem:
-        error, wait = str(problem), problem.wait
-        if problem.gone:
-            channel.enabled, channel.disabled_reason = False, "The receiver answered that it wants no more messages (410)."
-            channel.save(update_fields=["enabled", "disabled_reason"])
-    except ConsentryError as problem:  # a sealed address that no key opens
-        error = f"{problem.what} {problem.remedy}"
-    except Exception as problem:  # noqa: BLE001  # an address that a library stumbles over is a failed try, and never one without end
-        logger.error("A message could not be sent over channel %s: %s", channel.pk, type(problem).__name__)  # its text may hold the address
-        error = f"The message could not be sent to this address ({type(problem).__name__}). Correct the channel's address."
+    error, pause = _try(channel, deliveries, moment)
     for one in deliveries:
         one.tries = [*one.tries, {"at": moment.isoformat(), "error": error}][-_KEPT_TRIES:]
-        failures = _failures(one.tries)
+        failures = sum(1 for attempt in one.tries if attempt["error"] and not attempt.get("replayed"))
         if not error:
             one.state, one.delivered_at = DeliveryState.DELIVERED, moment
         elif failures > len(RETRIES) or one.kind == "test":
             one.state = DeliveryState.FAILED
         else:
-            pause = RETRIES[failures - 1] * random.uniform(1, _JITTER)  # noqa: S311  # so that not all come back at once
-            one.due_at = moment + max(pause, timedelta(seconds=wait))
+            one.due_at = moment + max(pause, RETRIES[failures - 1]) * random.uniform(1, 1 + _JITTER)  # noqa: S311  # jitter
         one.save(update_fields=["tries", "state", "delivered_at", "due_at"])
     return 0 if error else len(deliveries)
 
 
-def _failures(tries: list[dict[str, str]]) -> int:
-    """How many tries failed since the message was queued or, by a person, queued again."""
-    count = 0
-    for attempt in tries:
-        count = 0 if attempt.get("replayed") else count + bool(attempt["error"])
-    return count
+def _try(channel: Channel, deliveries: list[Delivery], moment: datetime) -> tuple[str, timedelta]:
+    """Why it failed, empty when it did not, and the pause that the receiver asks for. Never raises for what a sender does."""
+    try:
+        _hand_over(channel, [_message(one) for one in deliveries], moment)
+    except NotDelivered as problem:
+        if problem.gone:
+            channel.enabled, channel.disabled_reason = False, "The receiver answered that it wants no more messages (410)."
+            channel.save(update_fields=["enabled", "disabled_reason"])
+        return str(problem), problem.pause
+    except ConsentryError as problem:  # a sealed address that no key opens
+        return f"{problem.what} {problem.remedy}", timedelta()
+    except Exception as problem:  # noqa: BLE001  # else it would be claimed again for ever, with no try on record
+        place = traceback.extract_tb(problem.__traceback__)[-1]
+        # Not its text, which may quote an address with its password.
+        _log.error("channel %s failed with %s at %s:%s", channel.pk, type(problem).__name__, place.filename, place.lineno)
+        return f"The message can't be sent to {channel.shown_address} ({type(problem).__name__}).", timedelta()
+    return "", timedelta()
 
 
 def _hand_over(channel: Channel, messages: list[Message], moment: datetime) -> None:
@@ -268,10 +266,9 @@ def _checked(kind: str, address: str) -> str:
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
-        (host or "").encode("idna")
-    except ValueError as error:  # UnicodeError, for a host that can't be one, is a kind of it
+    except ValueError as error:
         raise wrong from error
-    if parts.scheme not in _SCHEMES[ChannelKind(kind)] or not host:
+    if parts.scheme not in _SCHEMES[ChannelKind(kind)] or not host or not senders.is_host(host):
         raise wrong
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{'/…' if parts.path.strip('/') or parts.query else ''}"
 

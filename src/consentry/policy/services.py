@@ -171,6 +171,7 @@ def _evaluate(plugins: Any, changes: Mapping[UUID, Collection[str]], active: lis
                 if again and alert:
                     _repeat(alert, told, seen)
             elif alert and alert.state != AlertState.RESOLVED and (not of_change or plugin.removed_at is not None):
+                alert.policy, alert.plugin = policy, plugin  # at hand, so that telling reads no row for each alert
                 _close(alert, AlertState.RESOLVED, f"{alert.reason} The condition no longer holds.".strip(), PRODUCT)
     return opened
 
@@ -223,7 +224,7 @@ def _rose(before: str, level: str) -> bool:
     return order.index(level) > order.index(before)
 
 
-def _tell(alert: Alert, told: Definition, kind: str, *, to_people: bool = True) -> None:
+def _tell(alert: Alert, told: Definition, kind: str, *, systems_only: bool = False) -> None:
     if alert.audit:
         return
     plugin = alert.plugin
@@ -247,6 +248,7 @@ def _tell(alert: Alert, told: Definition, kind: str, *, to_people: bool = True) 
         "state": alert.state,
         "opened_at": alert.opened_at.isoformat(),
         "closed_at": alert.closed_at.isoformat() if alert.closed_at else None,
+        "closed_by": alert.closed_by,
         "reason": alert.reason,
         "times": alert.times,
         "evidence": alert.evidence,
@@ -258,14 +260,16 @@ def _tell(alert: Alert, told: Definition, kind: str, *, to_people: bool = True) 
         title=display_text(f"{told.title}: {plugin.name}"),
         body=body,
         data=data,
-        to_people=to_people,
+        systems_only=systems_only,
     )
 
 
 def _close(alert: Alert, state: AlertState, reason: str, actor: str) -> None:
+    news = alert.state != state
     alert.state, alert.reason, alert.closed_by, alert.closed_at = state, reason, actor, now()
     alert.save(update_fields=["state", "reason", "closed_by", "closed_at"])
-    _tell(alert, definition(alert.policy), f"alert.{state}", to_people=False)  # a SIEM keeps its own list of what is open
+    if news:
+        _tell(alert, definition(alert.policy), f"alert.{state.value}", systems_only=True)
 
 
 @transaction.atomic
@@ -277,9 +281,12 @@ def change_alert(alert: Alert, state: str, *, reason: str = "", actor: str) -> N
     if state == AlertState.DISMISSED and not reason:
         raise ConsentryError("reason_missing", "A dismissal needs a reason.", "Say in a few words why this is no problem.")
     if state in _LIVE:
+        back = alert.state not in _LIVE
         alert.state, alert.closed_at, alert.closed_by, alert.reason = state, None, "", ""
         alert.assignee = alert.assignee or actor if state == AlertState.ACKNOWLEDGED else alert.assignee
         alert.save(update_fields=["state", "closed_at", "closed_by", "reason", "assignee"])
+        if back:  # systems were told that it is closed
+            _tell(alert, definition(alert.policy), "alert.reopened", systems_only=True)
     else:
         _close(alert, AlertState(state), reason, actor)
     account_id = alert.policy.account_id

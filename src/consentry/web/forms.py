@@ -178,7 +178,7 @@ class ChannelForm(forms.Form):
     pace = forms.ChoiceField(
         label="How often",
         choices=Pace.choices,
-        help_text="Daily means at eight; mail and chats then get one message. What is critical leaves at once.",
+        help_text="Together is for mail and chats; daily means at eight. What is critical leaves at once.",
     )
     quiet_from = forms.TimeField(label="Quiet from", required=False, widget=forms.TimeInput(attrs={"type": "time"}))
     quiet_until = forms.TimeField(
