@@ -138,7 +138,39 @@ def test_a_plugin_that_becomes_an_owner_in_azure(make_world: Callable[..., World
     assert plugin.risk["reasons"][0]["signal"] == "azure_roles"
     assert "Owner on subscription Production" in plugin.risk["reasons"][0]["evidence"]
     assert ("role_added", plugin.name) in live()
+    other = Plugin.objects.filter(connector_id=world.connector_id, origin="managed_identity").first()
+    assert other
+    azure.assignment(world.directory, str(other.service_principal_id), azure.READER, f"{production['id']}/resourceGroups/web")
+    assert world.full()["changes"]["azure_roles_changed"] == 1
+    assert {name for key, name in live() if key == "role_added"} == {plugin.name}
     assert world.full()["changes"].get("azure_roles_changed", 0) == 0
+
+
+def test_an_apps_first_use_does_not_hide_the_key_that_it_got(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=80, users=60, healthy=True)
+    directory = world.directory
+    row = next(
+        row for row in directory.service_principals.values() if row["appId"] in {one["appId"] for one in directory.applications.values()}
+    )
+    row["createdDateTime"] = (datetime.now(UTC) - timedelta(days=400)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    graph = next(one for one in directory.service_principals.values() if len(one["appRoles"]) > 3)
+    role = next(one["id"] for one in graph["appRoles"] if one["value"] == "Mail.ReadWrite")
+    directory.assign(row["id"], graph["id"], role)
+    activity = next((one for one in directory.activities if one["appId"] == row["appId"]), None)
+    if activity:
+        directory.activities.remove(activity)
+    world.sync()
+    plugin = Plugin.objects.get(connector_id=world.connector_id, app_id=row["appId"])
+    Plugin.objects.filter(pk=plugin.pk).update(last_used=None, last_used_state="never")
+    directory.add_secret(row["id"], "mine")
+    used = next(one for one in directory.activities if one.get("lastSignInActivity"))
+    today = {"lastSignInDateTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "lastSignInRequestId": "r"}
+    directory.activities.append({**used, "id": "first", "appId": row["appId"], "lastSignInActivity": today})
+    world.full()
+    plugin.refresh_from_db()
+    assert plugin.last_used_state == "known"
+    assert plugin.risk["reasons"][0]["signal"] == "dormant_credential", plugin.risk["reasons"]
+    assert ("dormant_credential", plugin.name) in live()
 
 
 def test_audit_mode_counts_and_tells_nobody_until_it_is_active(make_world: Callable[..., World]) -> None:

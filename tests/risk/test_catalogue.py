@@ -144,3 +144,10 @@ def test_well_known_permissions_are_told_in_our_own_words_by_who_acts() -> None:
     invented = judge("FutureThing.ReadWrite.All", kind="application")
     assert invented.inferred
     assert invented.sentence == "Read and change future things of the whole organisation, by itself, without anybody signed in."
+
+
+def test_the_same_name_elsewhere_is_not_told_in_words_of_graph() -> None:
+    elsewhere = judge("Files.Read.All", kind="application", resource_app_id="11111111-2222-3333-4444-555555555555")
+    assert elsewhere.inferred
+    assert "OneDrive" not in elsewhere.sentence
+    assert not judge("user_impersonation", kind="delegated", resource_app_id="11111111-2222-3333-4444-555555555555").inferred

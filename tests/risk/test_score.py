@@ -411,3 +411,16 @@ def test_a_further_permission_never_lowers_the_score(facts: Facts, more: Held) -
     before, after = score(facts), score(replace(facts, permissions=(*facts.permissions, more)))
     assert after.score >= before.score
     assert after.takeover >= before.takeover and after.data >= before.data
+
+
+def test_a_key_made_after_an_app_woke_up_is_not_one_of_its_sleep() -> None:
+    old = Key("application", "secret", None, days_ago(400), NOW + timedelta(days=30))
+    renewed = scored(
+        held("Mail.Read", "application"),
+        origin="own",
+        keys=(replace(NEW_KEY, source="application"), old),
+        last_used=days_ago(0),
+        last_used_state="known",
+        woke_up=(days_ago(300), days_ago(25)),
+    )
+    assert "dormant_credential" not in {reason.signal for reason in renewed.reasons}

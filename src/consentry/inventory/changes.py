@@ -27,7 +27,7 @@ _SENTENCES = {
     "inherited_removed": "no longer inherits {before} from {subject}",
     "assignees_added": "got {subject} assigned, among them {after}",
     "assignees_removed": "lost {subject} who were assigned, among them {after}",
-    "plugin_woke_up": "was used again on {after}, before that on {before}",
+    "plugin_woke_up": "was used on {after}, and before that not since {before}",
     "roles_changed": "now holds the directory roles {after}, before {before}",
     "azure_roles_changed": "now holds in Azure {after}, before {before}",
     "credential_added": "has a new credential {subject}",

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.fields.json import KeyTransform
 
 from consentry.inventory.models import Change, Plugin, Principal, TenantFact
 
@@ -158,8 +159,9 @@ def plugin_assignees(plugin: Plugin) -> list[dict[str, Any]]:
 
 def plugin_roles(plugin: Plugin) -> list[str]:
     """The roles that it holds in the directory and in Azure, as last read."""
-    facts = dict(TenantFact.objects.filter(connector_id=plugin.connector_id, name__in=ROLE_FACTS).values_list("name", "value"))
-    return [role for name in ROLE_FACTS for role in facts.get(name, {}).get(str(plugin.service_principal_id), ())]
+    facts = TenantFact.objects.filter(connector_id=plugin.connector_id, name__in=ROLE_FACTS).order_by("-name")
+    held = facts.annotate(held=KeyTransform(str(plugin.service_principal_id), "value")).values_list("held", flat=True)
+    return [role for roles in held for role in roles or ()]
 
 
 def plugin_owners(plugin: Plugin) -> list[dict[str, Any]]:

@@ -136,7 +136,7 @@ PREDEFINED = (
         "An app's administrator roles changed",
         "A role in the directory or in Azure gives an app what its permissions do not show.",
         "high",
-        [[_is("change", "roles_changed")], [_is("signal", "directory_roles", "azure_roles")]],
+        [[_is("change", "roles_changed")], [_is("signal", "directory_roles"), _is("grave_signal", "azure_roles")]],
         "Take the role away unless the app was bought to administer the tenant.",
         technique="T1098.003 Additional Cloud Roles",
     ),

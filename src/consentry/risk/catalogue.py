@@ -79,6 +79,7 @@ _WRITES = re.compile(
     r"|operations|command|submit|migrate|convert",
     re.IGNORECASE,
 )
+_ANYWHERE = {"", "user_impersonation", "access_as_user", "openid", "profile", "email", "offline_access"}  # mean the same everywhere
 _EVERYTHING = {"full_access_as_app", "sites.fullcontrol.all", "exchange.manageasapp", "tenant.readwrite.all"}
 _OBJECTS = {
     "mail": "mail",
@@ -123,12 +124,23 @@ def judge(value: str, *, kind: str, resource_app_id: str = GRAPH) -> Judged:
     service = _service(name, resource)
     if name in _HARMLESS:
         where = service if name == "user.readbasic.all" else SIGN_IN
-        return Judged(where, 0.0, _HARMLESS[name] + application, "low", _sentence(value, application), name not in SENTENCES)
+        return Judged(
+            where, 0.0, _HARMLESS[name] + application, "low", _sentence(value, application, resource), _written(name, resource) is None
+        )
     changes = _changes(name)
     takeover = _takeover(name, application) if resource in {GRAPH, AZURE_AD_GRAPH, ""} else 0.0
     data = _data(name, application, changes)
     level = level_of(max(takeover, data))
-    return Judged(service, takeover, data, level, _sentence(value, application), name not in SENTENCES, bool(_LEGACY.match(name)), changes)
+    return Judged(
+        service,
+        takeover,
+        data,
+        level,
+        _sentence(value, application, resource),
+        _written(name, resource) is None,
+        bool(_LEGACY.match(name)),
+        changes,
+    )
 
 
 def _service(name: str, resource: str) -> str:
@@ -176,8 +188,14 @@ def level_of(score: float) -> str:
     return "critical" if score >= 9 else "high" if score >= 7 else "medium" if score >= 4 else "low" if score > 0 else "none"
 
 
-def _sentence(value: str, application: bool) -> str:
-    if words := SENTENCES.get(value.lower()):
+def _written(name: str, resource: str) -> str | tuple[str, str] | None:
+    """Our own words for a permission. Another resource may mean something else by the same name."""
+    ours = resource in {GRAPH, "", *_RESOURCES} or name in _ANYWHERE
+    return SENTENCES.get(name) if ours else None
+
+
+def _sentence(value: str, application: bool, resource: str) -> str:
+    if words := _written(value.lower(), resource):
         return words if isinstance(words, str) else words[application]
     parts = value.split(".")
     subject = _OBJECTS.get(parts[0].lower()) or _plural(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[_-]+", " ", parts[0])).lower())

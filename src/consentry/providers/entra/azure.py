@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from consentry.providers.entra.errors import Forbidden, NotYet, Reauthorise, Transient
+from consentry.providers.entra.errors import Forbidden, NotFound, NotYet, Reauthorise, Transient
 from consentry.providers.entra.graph import GraphClient
 from consentry.providers.entra.pages import Decoder
+from consentry.providers.entra.sweeps import AT_ONCE, chunks
 from consentry.providers.entra.values import guid
 
 _SUBSCRIPTIONS = "/subscriptions?api-version=2022-12-01"
@@ -55,7 +56,7 @@ async def azure_roles(azure: GraphClient) -> tuple[dict[str, list[str]], int]:
         if not subscriptions:
             raise Forbidden("azure_nothing_visible", "The reader sees no Azure subscription.", _LEAVE)
         names = {one.subscriptionId.lower(): one.displayName or one.subscriptionId for one in subscriptions}
-        found = await asyncio.gather(*(_of_subscription(azure, one.subscriptionId) for one in subscriptions))
+        found = [one for some in chunks(list(names), AT_ONCE) for one in await _of_subscriptions(azure, some)]
     except (Reauthorise, NotYet) as error:
         raise Forbidden(error.code, "Azure does not let the reader in.", _LEAVE, request_id=error.request_id) from error
     except Forbidden as error:
@@ -74,11 +75,18 @@ async def azure_roles(azure: GraphClient) -> tuple[dict[str, list[str]], int]:
     return {holder: sorted(texts) for holder, texts in sorted(held.items())}, unreadable
 
 
+async def _of_subscriptions(azure: GraphClient, subscriptions: list[str]) -> list[tuple[dict[str, str], list[_Assignment], int]]:
+    return await asyncio.gather(*(_of_subscription(azure, one) for one in subscriptions))
+
+
 async def _of_subscription(azure: GraphClient, subscription: str) -> tuple[dict[str, str], list[_Assignment], int]:
-    (definitions, lost), (assignments, more) = await asyncio.gather(
-        _all(azure, _Definition, _DEFINITIONS.format(subscription)), _all(azure, _Assignment, _ASSIGNMENTS.format(subscription))
-    )
-    return {row.name.lower(): row.properties.roleName or row.name for row in definitions}, assignments, lost + more
+    """Names of roles, assignments, and how many of these could not be understood; nothing of a subscription that is gone by now."""
+    try:
+        definitions, _ = await _all(azure, _Definition, _DEFINITIONS.format(subscription))
+        assignments, lost = await _all(azure, _Assignment, _ASSIGNMENTS.format(subscription))
+    except NotFound:
+        return {}, [], 0
+    return {row.name.lower(): row.properties.roleName or row.name for row in definitions}, assignments, lost
 
 
 async def _all(azure: GraphClient, kind: type[Any], path: str) -> tuple[list[Any], int]:

@@ -270,7 +270,8 @@ class Reader(Surroundings):
         if self.azure is None:
             raise Unavailable("azure_not_asked", "There is no address of Azure for this cloud.", "Set CONSENTRY_MICROSOFT_AZURE_URL.")
         held, unreadable = await azure_roles(self.azure)
-        rows: Rows = {"fact": [("azure_roles", _text(msgspec.json.encode(held)))]}
+        # with an object missing, what it held would look taken away
+        rows: Rows = {} if unreadable else {"fact": [("azure_roles", _text(msgspec.json.encode(held)))]}
         await self.store.keep(Page("azure_roles", "list", rows, {"done": True}, unreadable=unreadable))
 
     async def consent_requests(self) -> None:

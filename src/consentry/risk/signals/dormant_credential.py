@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from consentry.risk.facts import Facts
@@ -23,8 +24,8 @@ def observe(facts: Facts) -> Observation | Unknown | None:
     words = f"It has been here since {facts.since:%d %B %Y}, and got a new {next(iter(new)).kind} in the last 30 days."
     if facts.last_used_state == "never":
         return Observation(7.5, f"{words} Nobody has ever used it.")
-    if slept := _last_use_before(facts, max(new.values())):
-        return Observation(7.5, f"{words} Before that it was last used on {slept:%d %B %Y}.")
+    if slept := _asleep_since(facts, new.values()):
+        return Observation(7.5, f"{words} Nobody had used it since {slept:%d %B %Y}.")
     if facts.last_used_state == "known":
         return None
     if all(key in new for key in facts.keys if key.ends_at is None or not facts.aged(key.ends_at, more_than=_SLEEP)):
@@ -32,10 +33,12 @@ def observe(facts: Facts) -> Observation | Unknown | None:
     return Unknown("whether the app was in use when it got a new key")
 
 
-def _last_use_before(facts: Facts, key: datetime) -> datetime | None:
-    """When it was last used before a sleep of months in which the key came; whoever uses the key ends that sleep."""
-    if facts.woke_up and facts.woke_up[0] < key and facts.woke_up[1] - facts.woke_up[0] > _SLEEP:
-        return facts.woke_up[0]
+def _asleep_since(facts: Facts, keys: Iterable[datetime]) -> datetime | None:
+    """Since when it slept for months while one of the keys came; whoever uses the key ends that sleep."""
+    if facts.woke_up:
+        before, again = facts.woke_up  # whole days
+        if again - before > _SLEEP and any(before < key < again + timedelta(days=1) for key in keys):
+            return before
     return facts.unused_since(_SLEEP.days)
 
 

@@ -51,6 +51,7 @@ _GENERIC_WORDS = """
 """
 _GENERIC = frozenset(_GENERIC_WORDS.split())
 _LONG = 7  # shorter words are too near to honest ones for a misspelling
+_FIRM = 9  # from here on no other word is one letter away
 _ROMAN = 4  # and below this for look-alikes within Latin letters
 _FOREIGN = 3
 _DIGITS = str.maketrans("013", "ole")
@@ -229,8 +230,10 @@ def _misspelt(word: str, own: dict[str, str]) -> _Alike | None:
     for form in forms:
         if near := process.extractOne(form, firm, scorer=OSA.distance, score_cutoff=1):
             target = str(near[0])
-            inflected = target in own and target + target[-1] != plain and (plain.startswith(target) or target.startswith(plain))
-            return _Alike(target, sure=not inflected)
+            doubled = target + target[-1] == plain
+            # the organisation's name may be as near to an honest word as Planter is to Planner
+            near_word = target in own and not doubled and (len(target) < _FIRM or plain.startswith(target) or target.startswith(plain))
+            return _Alike(target, sure=not near_word)
     for form in forms:
         if near := process.extractOne(form, sorted(loose), scorer=OSA.distance, score_cutoff=1):
             return _Alike(str(near[0]), sure=False)

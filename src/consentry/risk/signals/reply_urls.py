@@ -21,7 +21,7 @@ _FREE_HOSTS = (
 # Honest vendors are there too
 _CLOUDS = (
     ".web.core.windows.net", ".azurestaticapps.net", ".cloudapp.net", ".azurefd.net", ".s3.amazonaws.com", ".cloudfront.net", ".appspot.com",
-    ".run.app", ".fly.dev", ".up.railway.app", ".storage.googleapis.com",
+    ".run.app", ".fly.dev", ".up.railway.app", ".storage.googleapis.com", ".microsoftcrmportals.com",
 )  # fmt: skip
 _BUCKET = re.compile(r"(^|\.)s3[.-]([a-z0-9-]+\.)*amazonaws\.com$")
 _SHARED_HOSTS = (
@@ -115,7 +115,7 @@ def _disguise(host: str) -> tuple[float, str]:
             return 5.0, f"the host reads like “{found}”, but is written differently."
     if _BORROWED.search(host):
         return 5.0, "the host carries an address of Microsoft's, but belongs to somebody else."
-    if "microsoft" in ".".join(labels[-2:]):
+    if "microsoft" in ".".join(labels[-2:]) and not f".{host}".endswith(_CLOUDS):
         return 3.0, "the host has Microsoft's name, but is not Microsoft's."
     if any(_mixes(label) for label in labels):
         return 3.0, "the host mixes letters of several alphabets that look alike."

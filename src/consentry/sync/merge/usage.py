@@ -32,28 +32,30 @@ written AS (
   WHERE f.id = p.id AND (p.last_used, p.last_used_state) IS DISTINCT FROM (f.last_used, f.state) RETURNING p.service_principal_id)
 INSERT INTO touched SELECT service_principal_id FROM written
 """
-# Before the dates are written: who was used again after a long sleep
+# Before the dates are written: who was used again after a long sleep, or for the first time long after it was made
 _WOKE_UP = """
 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, before, after)
-SELECT %(c)s, %(run)s, %(now)s, 'plugin_woke_up', p.id, p.name, to_jsonb(p.last_used::date), to_jsonb(max(r.last_used)::date)
+SELECT %(c)s, %(run)s, %(now)s, 'plugin_woke_up', p.id, p.name,
+  to_jsonb(coalesce(p.last_used, p.created_at)::date), to_jsonb(max(r.last_used)::date)
 FROM inventory_plugin p JOIN {s}.activity r ON r.app_id = p.app_id
-WHERE p.connector_id = %(c)s AND p.removed_at IS NULL AND p.last_used IS NOT NULL
-GROUP BY p.id HAVING max(r.last_used) > p.last_used + interval '90 days'
+WHERE p.connector_id = %(c)s AND p.removed_at IS NULL AND (p.last_used IS NOT NULL OR p.last_used_state = 'never')
+GROUP BY p.id HAVING max(r.last_used) > coalesce(p.last_used, p.created_at) + interval '90 days'
 """
 # Role assignments of the directory, and those of Azure, are one fact: {object id: [role, ...]}
 _ROLE_CHANGES = """
-WITH f AS (SELECT name, value FROM inventory_tenantfact WHERE connector_id = %(c)s AND name IN ('directory_roles', 'azure_roles')),
-n AS MATERIALIZED (
-  SELECT n.name, n.value, f.value AS before FROM {s}.fact n LEFT JOIN f USING (name)
-  WHERE n.name IN ('directory_roles', 'azure_roles') AND f.value IS DISTINCT FROM n.value),
+WITH facts AS MATERIALIZED (
+  SELECT n.name, f.value AS before, n.value AS after FROM {s}.fact n JOIN inventory_tenantfact f ON f.connector_id = %(c)s AND f.name = n.name
+  WHERE n.name = %(fact)s AND f.value IS DISTINCT FROM n.value),
 differs AS (
-  SELECT p.id, p.service_principal_id, p.name, n.name AS fact, n.before IS NOT NULL AS known, n.before -> p.service_principal_id::text AS before, n.value -> p.service_principal_id::text AS after
-  FROM n JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.removed_at IS NULL
-  WHERE (n.before -> p.service_principal_id::text) IS DISTINCT FROM (n.value -> p.service_principal_id::text)),
-noted AS (INSERT INTO touched SELECT service_principal_id FROM differs)
+  SELECT coalesce(b.key, a.key)::uuid AS holder, b.value AS before, a.value AS after
+  FROM (SELECT o.* FROM facts, jsonb_each(before) o) b FULL JOIN (SELECT o.* FROM facts, jsonb_each(after) o) a ON a.key = b.key
+  WHERE a.value IS DISTINCT FROM b.value),
+noted AS (INSERT INTO touched SELECT holder FROM differs),
+first AS (INSERT INTO touched SELECT (jsonb_object_keys(value))::uuid FROM {s}.fact n
+  WHERE n.name = %(fact)s AND NOT EXISTS (SELECT 1 FROM inventory_tenantfact f WHERE f.connector_id = %(c)s AND f.name = n.name))
 INSERT INTO inventory_change (connector_id, run_id, at, kind, plugin_id, subject, before, after)
-SELECT %(c)s, %(run)s, %(now)s, CASE fact WHEN 'azure_roles' THEN 'azure_roles_changed' ELSE 'roles_changed' END, id, name, before, after
-FROM differs WHERE known
+SELECT %(c)s, %(run)s, %(now)s, %(kind)s, p.id, p.name, d.before, d.after
+FROM differs d JOIN inventory_plugin p ON p.connector_id = %(c)s AND p.removed_at IS NULL AND p.service_principal_id = d.holder
 """
 # Each app that people newly ask an administrator for; those of the first time are nothing new
 _ASKED_FOR = """
@@ -90,7 +92,8 @@ def merge_facts(context: Context) -> None:
         return
     context.do(_ASKED_FOR)
     context.do(_POLICY_CHANGES)
-    context.do(_ROLE_CHANGES)
+    for fact, kind in (("directory_roles", "roles_changed"), ("azure_roles", "azure_roles_changed")):
+        context.do(_ROLE_CHANGES, fact=fact, kind=kind)
     context.do(_FACTS)
 
 
