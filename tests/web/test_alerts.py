@@ -115,3 +115,12 @@ def test_a_policy_that_is_off_tells_nothing(world: World, client_of: Any) -> Non
     world.sync()
     assert not Alert.objects.filter(policy__key="rogue_app", plugin__name="PERFECTDATA").exists()
     assert client_of("analyst").post("/policies/rogue_app/switch/", {"state": "active"}).status_code == 403
+
+
+def test_an_alert_says_in_words_what_changed(make_world: Any, client_of: Any) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    alert = Alert.objects.filter(policy__key="credential_added").first()
+    assert alert
+    page = client_of("viewer").get(f"/alerts/{alert.pk}/").content.decode()
+    assert "What changed: It was there at the first sync." in page

@@ -6,7 +6,7 @@ turned round. So and, or and not are all there, and a page can show it as lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -72,8 +72,13 @@ class Facts:
 
     @property
     def meant(self) -> set[str]:
-        """The changes in the words of ``CHANGES``."""
+        """The changes as keys of ``CHANGES``, and what has no key there as it is."""
         return {_MEANS.get(kind, kind) for kind in self.changes}
+
+
+def happened(changes: Collection[str]) -> str:
+    """Changes (``Change.kind``) in words, those that policies know; empty when there is none."""
+    return "; ".join(words for key, words in CHANGES.items() if key in {_MEANS.get(kind, kind) for kind in changes})
 
 
 @dataclass(frozen=True, slots=True)

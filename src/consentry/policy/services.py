@@ -212,10 +212,9 @@ def _open(policy: Policy, told: Definition, plugin: Plugin, alert: Alert | None,
 
 def _repeat(alert: Alert, told: Definition, seen: conditions.Facts) -> None:
     """Note that it happened again while the alert is open; the evidence stays that of the first time."""
-    happened = "; ".join(conditions.CHANGES[kind] for kind in sorted(seen.meant) if kind in conditions.CHANGES)
     alert.times += 1
     alert.save(update_fields=["times"])
-    AlertComment.objects.create(alert=alert, by=PRODUCT, at=now(), text=f"It happened again. {happened}.")
+    AlertComment.objects.create(alert=alert, by=PRODUCT, at=now(), text=f"It happened again. {conditions.happened(seen.changes)}.")
     _tell(alert, told, "alert.repeated")
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from consentry.accounts.models import Person
 from consentry.core.errors import ConsentryError
-from consentry.policy import queries, services
+from consentry.policy import conditions, queries, services
 from consentry.policy.models import Alert, AlertState
 from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.plugin_rows import plugin_row
@@ -62,6 +62,7 @@ def alert(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         **_row(found),
         "may_decide": request.user.may("analyst"),
         "live": found.state in _LIVE,
+        "happened": conditions.happened(found.evidence.get("changes", ())),
         "comments": found.comments.all(),
         "people": list(people),
     }
