@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from aiohttp import web
 from tests.world import World
 
 from consentry.connect.models import Capability
+from consentry.core.clock import now
 from consentry.inventory.models import AppRoleAssignment, Change, DelegatedGrant, InheritedPermission, Owner, Plugin, Principal
 from consentry.sync import queries
 from consentry.sync.models import DeltaLink, SyncRun
@@ -119,6 +121,25 @@ def test_a_gap_is_mended_by_the_next_delta(large: World) -> None:
     assert DeltaLink.objects.get(collection="delegated_grants").link == link
     assert large.sync()["mode"] == "delta"
     large.assert_equal_to_tenant()
+
+
+def test_a_passing_gap_of_a_full_run_is_mended_by_another_full_one(make_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a delta run reads for changed plugins alone would be lacking for a day, and nobody told."""
+    monkeypatch.setattr(queries, "DELTA_FROM_REQUESTS", 1)
+    world = make_world(plugins=60, users=60)
+    world.weather.refuse("/$batch", 400, "Directory_ExpiredPageToken")
+    for mode in ("full", "full", "delta"):  # once more at once, then not for an hour: a fault may last
+        summary = world.sync()
+        assert (summary["mode"], summary["status"]) == (mode, "incomplete")
+        assert {"owners", "app_role_assignments"} & {gap["collection"] for gap in summary["incomplete"]}
+    world.weather.rules.clear()
+    summary = world.sync()
+    assert (summary["mode"], summary["status"]) == ("delta", "incomplete"), "what is lacking is said until it is there"
+    SyncRun.objects.update(repeat_at=now() - timedelta(seconds=1))
+    summary = world.sync()
+    assert (summary["mode"], summary["status"]) == ("full", "done")
+    world.assert_equal_to_tenant()
+    assert world.sync()["mode"] == "delta"
 
 
 def test_full_is_full_when_asked_for(large: World) -> None:

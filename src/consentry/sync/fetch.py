@@ -85,6 +85,16 @@ PART_OF = {
     "credential_activity": "sign_in_activity",
     "changed_people": "principals",
 }
+# A delta run reads these for what changed alone: what a full run could not read of them, only another one can
+MENDED_IN_FULL = {
+    "app_role_assignments",
+    "owners",
+    "assigned_people",
+    "federated_credentials",
+    "inherited_permissions",
+    "permissions",
+    "principals",
+}
 SLOW = ("audit_events", "sign_in_activity", "credential_activity")  # five requests per ten seconds: never in the inventory's way
 _LISTS = ("service_principals", "applications")
 _AT_ONCE = (
@@ -104,6 +114,7 @@ _NAMES_IN_FULL, _NAMES_IN_DELTA = 200, 20
 _BEAT_SECONDS = 2.0
 _SLOW_GRACE_SECONDS = 0.1
 _AZURE_TRIES = 4
+_UNREADABLE = "objects_unreadable"
 _FATAL = (NotYet, Reauthorise)
 
 
@@ -115,6 +126,11 @@ class Gap:
     state: str
     code: str
     reason: str
+
+    @property
+    def passing(self) -> bool:
+        """True for a fault that another full run may not meet, and that no delta run mends."""
+        return self.collection in MENDED_IN_FULL and self.state == CapabilityState.GRANTED and self.code != _UNREADABLE
 
     def as_dict(self) -> dict[str, str]:
         """As it stands in a run's summary."""
@@ -299,7 +315,7 @@ class _Fetch:
                 await self.writer.flush()
                 if progress.unreadable:
                     reason = f"{progress.unreadable} objects could not be understood."
-                    await self.writer.mark(name, "incomplete", code="objects_unreadable", reason=reason)
+                    await self.writer.mark(name, "incomplete", code=_UNREADABLE, reason=reason)
                     self.states[name] = CapabilityState.GRANTED  # what answers is allowed, and what it lacks is a gap
                 else:
                     await self.writer.mark(name, "complete")

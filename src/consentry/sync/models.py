@@ -35,6 +35,7 @@ class SyncRun(models.Model):
     counts = models.JSONField(default=dict)
     changes = models.JSONField(default=dict)
     incomplete = models.JSONField(default=list)  # [{collection, reason, code}]
+    repeat_at = models.DateTimeField(null=True)  # of a full run with gaps that only another full one mends: from when that is due
     error_code = models.CharField(max_length=80, blank=True)
     error = models.TextField(blank=True)
     remedy = models.TextField(blank=True)

@@ -62,18 +62,25 @@ def staged_runs() -> set[int]:
         return {int(match[1]) for (name,) in cursor.fetchall() if (match := re.fullmatch(r"staging_(\d+)", name))}
 
 
-def delta_links(connector_id: UUID, moment: datetime) -> dict[str, str]:
-    """Where a delta run may begin; nothing where a full run is due, or so cheap that it is the better one.
-
-    Delta cannot see everything (reports, licences, assignments that the audit log left out), so everything is read again once a day,
-    and long before the links expire (7 days).
-    """
-    last = (
+def last_full_run(connector_id: UUID) -> SyncRun | None:
+    """The last one that came to its end, with or without gaps."""
+    return (
         SyncRun.objects.filter(connector_id=connector_id, mode="full", state__in=[RunState.DONE, RunState.INCOMPLETE])
         .order_by("-pk")
         .first()
     )
+
+
+def delta_links(connector_id: UUID, moment: datetime) -> dict[str, str]:
+    """Where a delta run may begin; nothing where a full run is due, or so cheap that it is the better one.
+
+    Delta cannot see everything (reports, licences, assignments that the audit log left out), so everything is read again once a day,
+    and long before the links expire (7 days); sooner where a passing fault left a gap.
+    """
+    last = last_full_run(connector_id)
     if last is None or last.finished_at is None or moment - last.finished_at > FULL_EVERY or last.requests < DELTA_FROM_REQUESTS:
+        return {}
+    if last.repeat_at and moment >= last.repeat_at:
         return {}
     found = DeltaLink.objects.filter(connector_id=connector_id, taken_at__gt=moment - LINK_LIFETIME).values_list("collection", "link")
     links = dict(found)

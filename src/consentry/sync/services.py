@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +28,7 @@ from consentry.inventory.models import TenantFact
 from consentry.providers.entra.deltas import TooMuchChanged
 from consentry.providers.entra.errors import Resync
 from consentry.sync import queries, staging
-from consentry.sync.fetch import OPTIONAL, Fetched, Order, fetch
+from consentry.sync.fetch import MENDED_IN_FULL, OPTIONAL, Fetched, Order, fetch
 from consentry.sync.merge import Task, merge
 from consentry.sync.models import DeltaLink, RunState, SyncRun, TouchedPlugin
 
@@ -39,6 +39,7 @@ _RUNS_KEPT = timedelta(days=30)
 _TOUCHED_KEPT = timedelta(days=1)
 _LOCKS = 0x5359_4E43  # the space of our advisory locks: one for each run
 _ATTEMPTS = 3
+_REPEAT_AFTER = timedelta(hours=1)  # Microsoft's faults of days are known, and a full run is dear in a large tenant
 _LASTING = {"registration_missing", "certificate_unusable", "casb_missing"}
 _DISK_FULL = "53100"
 _ALSO_COMPLETE = {"users": {"principals", "delegated_grants", "owners"}}  # what a link's collection is read along
@@ -169,9 +170,13 @@ def _merge(found: SyncRun, fetched: Fetched) -> None:
     """Make visible what was read. While the slow lane is still being read the run goes on afterwards."""
     lacking = [gap.as_dict() for gap in fetched.gaps if gap.collection not in OPTIONAL or gap.state not in _NOT_ASKED_FOR]
     gaps = list({gap["collection"]: gap for gap in reversed(lacking)}.values())
-    if fetched.slow:
-        SyncRun.objects.filter(pk=found.pk).update(state=RunState.MERGING, heartbeat_at=now(), incomplete=gaps)
     moment = now()
+    if fetched.slow:
+        last = queries.last_full_run(found.connector_id)
+        repeat = _repeat_at(last, moment) if found.mode == "full" and any(gap.passing for gap in fetched.gaps) else None
+        left = [gap for gap in last.incomplete if gap["collection"] in MENDED_IN_FULL] if found.mode == "delta" and last else []
+        told = gaps + [gap for gap in left if gap["collection"] not in {one["collection"] for one in gaps}]
+        SyncRun.objects.filter(pk=found.pk).update(state=RunState.MERGING, heartbeat_at=moment, incomplete=told, repeat_at=repeat)
     complete = fetched.complete - fetched.merged
     if gaps and found.mode == "delta":
         complete -= {"audit_events"}  # so that the next run reads again what these events are about
@@ -197,6 +202,11 @@ def _merge(found: SyncRun, fetched: Fetched) -> None:
             update["state"] = RunState.SCORING
         SyncRun.objects.filter(pk=found.pk).update(**update)
         events.emit("sync:run:merged", run_id=found.pk)
+
+
+def _repeat_at(last: SyncRun | None, moment: datetime) -> datetime:
+    """When to read everything again after a passing fault: with the next run, and after that not too often."""
+    return moment + _REPEAT_AFTER if last and last.repeat_at else moment
 
 
 def _keep_links(found: SyncRun, fetched: Fetched, *, whole: bool) -> None:

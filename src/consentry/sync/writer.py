@@ -99,8 +99,9 @@ class Writer:
             if name in self.collections:
                 parts, staged = cursor.get("parts", {}), cursor.get("staged", {})
                 table = self.collections[name].table
+                again = "reading" if state == "incomplete" else state  # what failed then may answer now
                 self.collections[name] = Progress(
-                    name, table, state, pages, parts, staged, cursor.get("unreadable", 0), reason, code, started, finished
+                    name, table, again, pages, parts, staged, cursor.get("unreadable", 0), reason, code, started, finished
                 )
         return await self.intact()
 
