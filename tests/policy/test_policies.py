@@ -97,6 +97,12 @@ def test_a_sanctioned_plugin_that_drifts_is_told_until_it_is_approved_again(make
     assert "drift" not in {reason["signal"] for reason in plugin.risk["reasons"]}
     assert ("drift", plugin.name) not in live()
     assert Decision.objects.filter(app_id=plugin.app_id, superseded_at__isnull=True).count() == 1
+    azure.assignment(world.directory, str(plugin.service_principal_id), azure.OWNER, world.directory.subscriptions[0]["id"])
+    world.sync(full=True)
+    plugin.refresh_from_db()
+    drift = next(reason for reason in plugin.risk["reasons"] if reason["signal"] == "drift")
+    assert "got the role Owner on subscription Production" in drift["evidence"]
+    assert ("drift", plugin.name) in live()
 
 
 def test_a_plugin_that_wakes_up_and_one_that_becomes_an_administrator(make_world: Callable[..., World]) -> None:

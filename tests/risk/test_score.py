@@ -139,6 +139,10 @@ INCIDENTS = {
         scored(*MAIL, publisher_verified=True, users=40, drift=Drift(LONG_AGO, ("Mail.Read",), 4.5)),
         "drift",
     ),
+    "role for a sanctioned app": (
+        scored(*SIGN_IN, publisher_verified=True, users=40, drift=Drift(LONG_AGO, roles=("Owner on subscription Lab",))),
+        "drift",
+    ),
     "machines in Azure for a stranger": (
         scored(*SIGN_IN, azure_roles=("Contributor on subscription Production",)),
         "azure_roles",
@@ -392,7 +396,7 @@ anything = st.builds(
     azure_roles=st.sampled_from([None, (), ("Reader on resource group web in Lab",), ("Owner on management group Contoso",)]),
     assignment_required=st.sampled_from([None, True, False]),
     burst=st.one_of(st.none(), st.builds(Burst, st.integers(2, 99), st.just(days_ago(3)))),
-    drift=st.sampled_from([None, Drift(days_ago(9), ("Mail.Read",), 4.5), Drift(days_ago(9), keys=1)]),
+    drift=st.sampled_from([None, Drift(days_ago(9), ("Mail.Read",), 4.5), Drift(days_ago(9), keys=1, verification_lost=True)]),
     refused_today=st.sampled_from([(), ("Mail.Read",)]),
 )  # fmt: skip
 

@@ -376,7 +376,7 @@ class Decision(models.Model):
     at = models.DateTimeField()
     until = models.DateField(null=True)
     note = models.TextField(blank=True)
-    approved = models.JSONField(null=True)  # what the plugin had then: {permissions, keys, publisher, verified, reply_urls}
+    approved = models.JSONField(null=True)  # what the plugin had then: {permissions, publisher, verified, reply_urls, roles}
     superseded_at = models.DateTimeField(null=True)
 
     class Meta:

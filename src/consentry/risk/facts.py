@@ -72,6 +72,8 @@ class Drift:
     keys: int = 0
     publisher: tuple[str | None, str | None] | None = None
     reply_urls: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()  # in the directory and in Azure
+    verification_lost: bool = False
 
 
 @dataclass(frozen=True)

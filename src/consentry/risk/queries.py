@@ -186,7 +186,9 @@ def facts(connector: Connector, only: list[UUID] | None = None, known: Gathered 
                 multi_tenant=plugin.sign_in_audience in _MANY_TENANTS if plugin.sign_in_audience else None,
                 single_sign_on=plugin.single_sign_on_mode,
                 burst=known.bursts.get(object_id),
-                drift=_drift(plugin, permissions, keys.get(object_id, ()), known.approved.get(plugin.app_id)) if plugin.app_id else None,
+                drift=_drift(plugin, permissions, keys.get(object_id, ()), known.single, known.approved.get(plugin.app_id))
+                if plugin.app_id
+                else None,
                 publisher_changed=history.get((object_id, "publisher_changed")),
                 refused_today=tuple(
                     sorted({one.value for one in permissions if one.kind == "delegated" and one.users and refuses(one.value)})
@@ -222,16 +224,25 @@ def snapshots(plugins: list[Plugin]) -> dict[UUID, dict[str, Any]]:
         only = [plugin.service_principal_id for plugin in found]
         parameters = {"c": connector_id, "only": _ids(only)}
         held = _held(parameters)
+        single = _single_facts(Connector.objects.get(pk=connector_id))
         for plugin in found:
             if plugin.app_id is None:
                 continue
-            one = made.setdefault(plugin.app_id, {"permissions": [], "publisher": plugin.publisher, "reply_urls": []})
+            new: dict[str, Any] = {"permissions": [], "publisher": plugin.publisher, "verified": False, "reply_urls": [], "roles": []}
+            one = made.setdefault(plugin.app_id, new)
+            one["verified"] |= plugin.verified_publisher is True
+            one["roles"] = sorted({*one["roles"], *_roles(single, plugin.service_principal_id)})
             one["permissions"] = sorted({*one["permissions"], *map(permission_key, held.get(str(plugin.service_principal_id), ()))})
             one["reply_urls"] = sorted({*one["reply_urls"], *plugin.reply_urls})
     return made
 
 
-def _drift(plugin: Any, permissions: tuple[Held, ...], keys: Any, decision: Decision | None) -> Drift | None:
+def _roles(single: dict[str, Any], object_id: UUID) -> list[str]:
+    """What a service principal holds in the directory and in Azure."""
+    return [role for name in ("directory_roles", "azure_roles") for role in (single.get(name) or {}).get(str(object_id), ())]
+
+
+def _drift(plugin: Any, permissions: tuple[Held, ...], keys: Any, single: dict[str, Any], decision: Decision | None) -> Drift | None:
     if decision is None or decision.approved is None:
         return None
     before = set(decision.approved["permissions"])
@@ -239,6 +250,7 @@ def _drift(plugin: Any, permissions: tuple[Held, ...], keys: Any, decision: Deci
         held for held in permissions if permission_key(held) not in before and f"everybody|{held.resource}|{held.value}" not in before
     ]
     publisher = decision.approved.get("publisher")
+    roles = decision.approved.get("roles")  # what was approved before roles were remembered has nothing to differ from
     return Drift(
         since=decision.at,
         permissions=tuple(sorted({held.value or "default access" for held in gained})),
@@ -246,6 +258,8 @@ def _drift(plugin: Any, permissions: tuple[Held, ...], keys: Any, decision: Deci
         keys=sum(1 for key in keys if key.added_at and key.added_at > decision.at and key.usage != "Sign"),
         publisher=(publisher, plugin.publisher) if publisher != plugin.publisher else None,
         reply_urls=tuple(url for url in plugin.reply_urls if url not in decision.approved.get("reply_urls", ())),
+        roles=() if roles is None else tuple(role for role in _roles(single, plugin.service_principal_id) if role not in roles),
+        verification_lost=bool(decision.approved.get("verified")) and plugin.verified_publisher is False,
     )
 
 

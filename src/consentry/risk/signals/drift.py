@@ -18,11 +18,17 @@ def observe(facts: Facts) -> Observation | None:
         named = ", ".join(drift.permissions[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
         parts.append(f"gained {named}")
         weight = 7.5 if drift.power >= 7 else 7.2 if drift.power >= 4 else 5.0 if drift.power >= 2.5 else 2.0
+    if drift.roles:
+        parts.append(f"got the role {', '.join(drift.roles[:_SHOWN])}")
+        weight = max(weight, 7.5)
     if drift.keys:
         parts.append(f"got {drift.keys} new {'key' if drift.keys == 1 else 'keys'}")
         weight = max(weight, 5.0 if facts.strongest >= 4 else 2.0)
     if drift.publisher:
         parts.append(f"changed its publisher from {drift.publisher[0] or 'nobody'} to {drift.publisher[1] or 'nobody'}")
+        weight = max(weight, 5.0 if facts.strongest >= 4 else 2.0)
+    if drift.verification_lost:
+        parts.append("lost its publisher's verification")
         weight = max(weight, 5.0 if facts.strongest >= 4 else 2.0)
     if drift.reply_urls:
         parts.append(f"has the new reply address {drift.reply_urls[0]}")
