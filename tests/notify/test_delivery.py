@@ -349,6 +349,21 @@ def test_systems_learn_what_resolves_itself(make_world: Callable[..., World], re
     assert (told["type"], told["data"]["reason"]) == ("alert.resolved", "The condition no longer holds.")
 
 
+def test_systems_learn_that_a_policy_was_deleted(make_world: Callable[..., World], receiver: Receiver) -> None:
+    make_world(plugins=60, users=60).sync()
+    rule = [[{"field": "risk", "value": ["high", "critical"]}]]
+    made = policies.save_policy(
+        accounts.default_account(), None, title="Ours", why="", severity="low", rule=rule, state="active", cooldown_hours=0, actor="me"
+    )
+    open_ones = set(map(str, Alert.objects.filter(policy=made).values_list("pk", flat=True)))
+    channel(receiver.address)
+    policies.delete_policy(made, actor="me")
+    services.deliver_due()
+    told = {one["data"]["alert_id"]: one for one in (json.loads(body) for _, body in receiver.got)}
+    assert told.keys() == open_ones != set()
+    assert {(one["type"], one["data"]["reason"]) for one in told.values()} == {("alert.resolved", "Its policy was deleted.")}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_is_critical_does_not_wait_for_a_digest(receiver: Receiver) -> None:
     channel(receiver.address.replace("http://", "json://"), ChannelKind.CHAT, pace="daily")

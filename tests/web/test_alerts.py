@@ -11,7 +11,7 @@ from tests.world import World
 from consentry.accounts import services as accounts
 from consentry.inventory.models import Plugin
 from consentry.policy import queries, services
-from consentry.policy.models import Alert, AlertState
+from consentry.policy.models import Alert, AlertState, Policy
 
 
 @pytest.fixture
@@ -115,6 +115,30 @@ def test_a_policy_that_is_off_tells_nothing(world: World, client_of: Any) -> Non
     world.sync()
     assert not Alert.objects.filter(policy__key="rogue_app", plugin__name="PERFECTDATA").exists()
     assert client_of("analyst").post("/policies/rogue_app/switch/", {"state": "active"}).status_code == 403
+    owner.post("/policies/rogue_app/switch/", {"state": "active"})
+    assert ("rogue_app", "PERFECTDATA") in live(), "what was missed while it was off is told at once"
+
+
+def test_how_a_predefined_policy_alerts_can_be_changed(world: World, client_of: Any) -> None:
+    owner = client_of("owner")
+    assert "Critical (default)" in owner.get("/policies/rogue_app/").content.decode()
+    changed = {"state": "active", "severity": "medium", "cooldown_hours": "48"}
+    owner.post("/policies/rogue_app/switch/", changed)
+    rogue(world)
+    world.sync()
+    alert = Alert.objects.get(policy__key="rogue_app", plugin__name="PERFECTDATA")
+    assert alert.severity == "medium"
+    services.change_alert(alert, "resolved", actor="me")
+    services.evaluate_account(accounts.default_account().pk)
+    assert ("rogue_app", "PERFECTDATA") not in live(), "it rests for 48 hours"
+    owner.post("/policies/rogue_app/switch/", changed | {"severity": "critical", "cooldown_hours": "0"})
+    assert Policy.objects.get(key="rogue_app").severity == "", "the product's own again, also when that changes"
+    services.evaluate_account(accounts.default_account().pk)
+    alert.refresh_from_db()
+    assert (alert.state, alert.severity) == ("open", "critical")
+    answer = owner.post("/policies/rogue_app/switch/", changed | {"severity": "awful"}, follow=True)
+    assert "does not exist" in answer.content.decode()
+    assert "How it alerts" not in client_of("viewer").get("/policies/rogue_app/").content.decode()
 
 
 def test_an_alert_says_in_words_what_changed(make_world: Any, client_of: Any) -> None:

@@ -29,6 +29,7 @@ from consentry.sync.models import SyncRun, TouchedPlugin
 
 _LIVE = (AlertState.OPEN, AlertState.ACKNOWLEDGED)
 _CUSTOM = "custom-"
+_LONGEST_COOLDOWN = 24 * 365  # hours
 PRODUCT = "Consentry"
 
 
@@ -70,13 +71,59 @@ def policies(account: Account) -> list[Policy]:
 @transaction.atomic
 def set_state(account: Account, key: str, state: str, *, actor: str) -> Policy:
     """Make a policy active, put it into audit mode, or switch it off. Its alerts stay. Raises ``ConsentryError`` for what does not exist."""
-    policy = next((one for one in policies(account) if one.key == key), None)
-    if policy is None or state not in PolicyState.values:
-        raise ConsentryError("policy_unknown", f"There is no policy {key}, or no state {state}.", "Choose one of the list.")
-    policy.state, policy.updated_by = state, actor
-    policy.save(update_fields=["state", "updated_by", "updated_at"])
-    audit.record(account.id, actor=actor, action="policy:policy:switched", subject=definition(policy).title, state=state)
+    policy = _known(account, key)
+    _set(policy, actor, state=state)
     return policy
+
+
+@transaction.atomic
+def adjust(account: Account, key: str, *, state: str, severity: str, cooldown_hours: int, actor: str) -> Policy:
+    """Change how a predefined policy alerts; an empty ``severity`` is the product's own. Raises ``ConsentryError`` for what does not exist."""
+    policy = _known(account, key)
+    if key not in BY_KEY:
+        raise ConsentryError("policy_own", "This policy is one of your own.", "Change it in its builder.")
+    severity = "" if severity == BY_KEY[key].severity else severity
+    _set(policy, actor, state=state, severity=severity, cooldown_hours=cooldown_hours)
+    return policy
+
+
+def _known(account: Account, key: str) -> Policy:
+    policy = next((one for one in policies(account) if one.key == key), None)
+    if policy is None:
+        raise ConsentryError("policy_unknown", f"There is no policy {key}.", "Choose one of the list.")
+    return policy
+
+
+def _set(policy: Policy, actor: str, *, state: str, severity: str | None = None, cooldown_hours: int | None = None) -> None:
+    """Change these, and look at every plugin once where the policy was asleep."""
+    if state not in PolicyState.values or severity not in {None, "", *RiskLevel.values}:
+        raise ConsentryError("policy_unknown", "This severity or state does not exist.", "Choose one of the list.")
+    asleep = policy.state != PolicyState.ACTIVE
+    policy.state, policy.updated_by = state, actor
+    if severity is not None:
+        policy.severity = severity
+    if cooldown_hours is not None:
+        policy.cooldown_hours = min(max(cooldown_hours, 0), _LONGEST_COOLDOWN)
+    policy.save()
+    told = definition(policy)
+    audit.record(
+        policy.account_id,
+        actor=actor,
+        action="policy:policy:switched",
+        subject=told.title,
+        state=state,
+        severity=told.severity,
+        cooldown_hours=policy.cooldown_hours,
+    )
+    if asleep:
+        _look_once(policy)
+
+
+def _look_once(policy: Policy) -> None:
+    """Hold a policy that is not switched off against every plugin, unless only a change can match it."""
+    if policy.state != PolicyState.OFF and not definition(policy).of_change:
+        everything = Plugin.objects.filter(connector__account=policy.account_id, removed_at__isnull=True, is_console=False)
+        _evaluate(everything, {}, [policy])
 
 
 @transaction.atomic
@@ -91,11 +138,10 @@ def save_policy(
         raise ConsentryError("policy_unknown", "This severity or state does not exist.", "Choose one of the list.")
     policy = policy or Policy(account=account, key=f"{_CUSTOM}{uuid.uuid4().hex[:12]}")
     policy.title, policy.why, policy.severity, policy.state = title, why.replace("\x00", "").strip(), severity, state
-    policy.rule, policy.cooldown_hours, policy.updated_by = conditions.checked(rule), min(max(cooldown_hours, 0), 24 * 365), actor
+    policy.rule, policy.cooldown_hours, policy.updated_by = conditions.checked(rule), min(max(cooldown_hours, 0), _LONGEST_COOLDOWN), actor
     policy.save()
     audit.record(account.id, actor=actor, action="policy:policy:saved", subject=title, state=state)
-    if state != PolicyState.OFF and not definition(policy).of_change:
-        _evaluate(Plugin.objects.filter(connector__account=account, removed_at__isnull=True, is_console=False), {}, [policy])
+    _look_once(policy)
     return policy
 
 
@@ -105,6 +151,8 @@ def delete_policy(policy: Policy, *, actor: str) -> None:
     if policy.key in BY_KEY:
         raise ConsentryError("policy_predefined", "A predefined policy can't be deleted.", "Switch it off.")
     audit.record(policy.account_id, actor=actor, action="policy:policy:deleted", subject=policy.title)
+    for alert in Alert.objects.filter(policy=policy, state__in=_LIVE).select_related("policy", "plugin__connector"):
+        _close(alert, AlertState.RESOLVED, "Its policy was deleted.", actor)  # systems that were told of it hear its end
     policy.delete()
 
 

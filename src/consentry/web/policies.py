@@ -22,6 +22,7 @@ from consentry.web.plugin_rows import plugin_row
 from consentry.web.plugins import SERVICES
 
 _FIRST: dict[str, Any] = {"field": "risk", "value": ["high", "critical"]}
+_SEVERITIES = [(value, str(label)) for value, label in reversed(RiskLevel.choices) if value != "none"]
 _FEW = 8  # choices that are shown as boxes; more are a list
 
 
@@ -57,14 +58,23 @@ def policies(request: ConsoleRequest) -> HttpResponse:
 @require_POST
 @require_role("administrator")
 def switch(request: ConsoleRequest, key: str) -> HttpResponse:
-    """Make a policy active, put it into audit mode, or switch it off."""
+    """Make a policy active, put it into audit mode, or switch it off; a predefined one's page also says how it alerts."""
+    account, state, actor = request.user.account, request.POST.get("state", ""), request.user.email
     try:
-        policy = services.set_state(request.user.account, key, request.POST.get("state", ""), actor=request.user.email)
+        if "cooldown_hours" in request.POST:
+            severity = request.POST.get("severity", "")
+            policy = services.adjust(account, key, state=state, severity=severity, cooldown_hours=_hours(request.POST), actor=actor)
+        else:
+            policy = services.set_state(account, key, state, actor=actor)
     except ConsentryError as error:
         messages.error(request, f"{error.what} {error.remedy}")
-    else:
-        messages.success(request, f"“{services.definition(policy).title}” is {policy.get_state_display().lower()} now.")
-    return redirect("policies")
+        return redirect("policies")
+    told = services.definition(policy)
+    if "cooldown_hours" not in request.POST:
+        messages.success(request, f"“{told.title}” is {policy.get_state_display().lower()} now.")
+        return redirect("policies")
+    messages.success(request, f"“{told.title}” was saved. What is open keeps its severity; new alerts are {told.severity}.")
+    return redirect("policy", key=key)
 
 
 @require_role("viewer")
@@ -85,6 +95,9 @@ def policy(request: ConsoleRequest, key: str) -> HttpResponse:
     context = {
         "policy": found,
         "told": told,
+        "default": BY_KEY[found.key].severity if found.key in BY_KEY else "",
+        "severities": _SEVERITIES,
+        "states": PolicyState.choices,
         "lines": conditions.words(told.rule, choices(request.user.account)),
         "trial": _trial(request, told.rule),
         "may_copy": request.user.may("administrator"),
@@ -153,15 +166,19 @@ def read(form: QueryDict) -> dict[str, Any]:
                 made.append({"field": field, "value": _value(form, name, field), **({"not": True} if form.get(f"{name}.not") else {})})
         if made:
             rule.append(made)
-    hours = form.get("cooldown_hours", "0")
     return {
         "title": form.get("title", ""),
         "why": form.get("why", ""),
         "severity": form.get("severity", ""),
         "state": form.get("state", ""),
-        "cooldown_hours": int(hours) if hours.isdecimal() and len(hours) < 6 else 0,
+        "cooldown_hours": _hours(form),
         "rule": rule,
     }
+
+
+def _hours(form: QueryDict) -> int:
+    hours = form.get("cooldown_hours", "0")
+    return int(hours) if hours.isdecimal() and len(hours) < 6 else 0
 
 
 def _value(form: QueryDict, name: str, field: str) -> Any:
@@ -179,7 +196,7 @@ def _builder(request: ConsoleRequest, given: dict[str, Any], found: Policy | Non
         "draft": given,
         "policy": found,
         "problem": problem,
-        "severities": [(value, label) for value, label in reversed(RiskLevel.choices) if value != "none"],
+        "severities": _SEVERITIES,
         "states": PolicyState.choices,
     }
     return render(request, "policy/builder.html", context, status=422 if problem else 200)
