@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -367,6 +368,34 @@ def test_the_history_says_how_often_a_change_would_have_alerted(make_world: Call
         world.sync()
     tried = queries.trial(accounts.default_account(), rule)
     assert (tried.alerts, tried.matches, tried.of_change) == (2, 1, True)
+
+
+def test_the_history_says_how_often_a_score_would_have_alerted(make_world: Callable[..., World]) -> None:
+    world = make_world(plugins=60, users=60)
+    world.sync()
+    account = accounts.default_account()
+    grave = [[{"field": "risk", "value": ["high", "critical"]}]]
+    rose = [[{"field": "score_rose", "value": 7}]]
+    first = queries.trial(account, grave)
+    assert (first.matches > 0, first.alerts) == (True, 0), "what was there at first matches, and is no news"
+    assert queries.trial(account, rose).alerts == 0
+    plugin = third_party(world, risk_level="low")
+    graph = next(row for row in world.directory.service_principals.values() if len(row["appRoles"]) > 3)
+    role = next(one["id"] for one in graph["appRoles"] if one["value"] == "RoleManagement.ReadWrite.Directory")
+    for _ in range(2):
+        given = world.directory.assign(str(plugin.service_principal_id), graph["id"], role)
+        world.sync()
+        world.directory.unassign(given["id"])
+        world.sync()
+    tried = queries.trial(account, grave)
+    assert (tried.matches, tried.alerts) == (first.matches, 2)
+    tried = queries.trial(account, rose)
+    assert (tried.matches, tried.alerts) == (1, 2)
+    row = next(row for row in world.directory.service_principals.values() if row["id"] == str(plugin.service_principal_id))
+    added = {**row, "id": str(uuid4()), "appId": "ff8d92dc-3d82-41d6-bcbd-b9174d163620", "passwordCredentials": [], "keyCredentials": []}
+    world.directory.add_app(added)
+    world.sync()
+    assert queries.trial(account, [[{"field": "signal", "value": ["rogue_app"]}]]).alerts == 1, "it appeared, and matched at once"
 
 
 def test_who_let_it_in_can_be_asked(make_world: Callable[..., World]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Count, IntegerField, Min, Q, QuerySet, Value, When
 
 from consentry.accounts.models import Account
 from consentry.core.clock import now
@@ -112,38 +113,68 @@ class Trial:
     """What a rule would do: the plugins that match now, and how often it would have alerted in the last days."""
 
     days: int
-    matching: list[Plugin]
+    matching: list[Plugin]  # the riskiest
     matches: int
     alerts: int
     of_change: bool
 
 
+_Point = tuple[datetime, float, str]  # since when, score, level
+
+
 def trial(account: Account, rule: conditions.Rule, *, days: int = 30) -> Trial:
     """Try a rule on the inventory and on the history. Nothing is stored.
 
-    A rule of changes is held against every change of these days, with each plugin as it is today; another one counts the plugins that
-    match now and whose score moved or that appeared in these days.
+    Changes and scores are those of the history, everything else is as the plugins are today. What a tenant had when it was first read
+    matches now, and is no alert of these days.
     """
     since = now() - timedelta(days=days)
     live = Plugin.objects.filter(connector__account=account, removed_at__isnull=True, is_console=False)
+    points = _points(account, since)
     if conditions.of_change(rule):
-        found: dict[UUID, dict[int | None, set[str]]] = defaultdict(lambda: defaultdict(set))
-        changes = Change.objects.filter(connector__account=account, at__gte=since, plugin_id__isnull=False)
-        for run_id, plugin_id, kind in changes.values_list("run_id", "plugin_id", "kind").iterator(chunk_size=5000):
-            if plugin_id:
-                found[plugin_id][run_id].add(kind)
-        hits: list[tuple[Plugin, int]] = []
-        for plugin, seen in facts(live.filter(pk__in=list(found)), {}, [rule], since=since):
-            times = sum(conditions.holds(rule, replace(seen, changes=frozenset(kinds))) for kinds in found[plugin.pk].values())
-            if times:
-                hits.append((plugin, times))
-        hits.sort(key=lambda pair: -pair[0].risk_score)
-        return Trial(days, [plugin for plugin, _ in hits[:_SHOWN]], len(hits), sum(times for _, times in hits), of_change=True)
-    matching = [
-        (plugin.risk_score, plugin.pk, plugin.first_seen) for plugin, seen in facts(live, {}, [rule]) if conditions.holds(rule, seen)
-    ]
-    moved = set(ScorePoint.objects.filter(plugin__connector__account=account, at__gte=since).values_list("plugin_id", flat=True))
-    recent = sum(1 for _, pk, first_seen in matching if first_seen >= since or pk in moved)
-    riskiest = [pk for _, pk, _ in sorted(matching, key=lambda row: (-row[0], str(row[1])))[:_SHOWN]]
+        return _trial_of_changes(account, live, points if conditions.asks(rule, "score_rose") else {}, rule, since, days)
+    began = dict(live.order_by().values_list("connector_id").annotate(Min("first_seen")))
+    alerts, matching = 0, []
+    for plugin, seen in facts(live, {}, [rule]):
+        past = [replace(seen, score=score, risk_level=level) for _, score, level in points.get(plugin.pk, ())]
+        held = [conditions.holds(rule, one) for one in past or [seen]]
+        if plugin.first_seen >= since and plugin.first_seen > began[plugin.connector_id]:
+            held = [False, *held]
+        alerts += sum(after and not before for before, after in pairwise(held))
+        if conditions.holds(rule, seen):
+            matching.append((plugin.risk_score, plugin.pk))
+    riskiest = [pk for _, pk in sorted(matching, key=lambda row: (-row[0], str(row[1])))[:_SHOWN]]
     shown = Plugin.objects.select_related("connector").in_bulk(riskiest)
-    return Trial(days, [shown[pk] for pk in riskiest], len(matching), recent, of_change=False)
+    return Trial(days, [shown[pk] for pk in riskiest], len(matching), alerts, of_change=False)
+
+
+def _trial_of_changes(
+    account: Account, live: QuerySet[Plugin], points: dict[UUID, list[_Point]], rule: conditions.Rule, since: datetime, days: int
+) -> Trial:
+    found: dict[UUID, dict[int | None, set[str]]] = defaultdict(lambda: defaultdict(set))
+    changes = Change.objects.filter(connector__account=account, at__gte=since, plugin_id__isnull=False)
+    for run_id, plugin_id, kind in changes.values_list("run_id", "plugin_id", "kind").iterator(chunk_size=5000):
+        if plugin_id:
+            found[plugin_id][run_id].add(kind)
+    hits: list[tuple[Plugin, int]] = []
+    for plugin, seen in facts(live.filter(pk__in=[*found, *points]), {}, [rule]):
+        events = [replace(seen, changes=frozenset(kinds)) for kinds in found[plugin.pk].values()]
+        events += [
+            replace(seen, score_before=before, score=score, risk_level=level)
+            for (_, before, _), (_, score, level) in pairwise(points.get(plugin.pk, ()))
+        ]
+        if times := sum(conditions.holds(rule, one) for one in events):
+            hits.append((plugin, times))
+    hits.sort(key=lambda pair: -pair[0].risk_score)
+    return Trial(days, [plugin for plugin, _ in hits[:_SHOWN]], len(hits), sum(times for _, times in hits), of_change=True)
+
+
+def _points(account: Account, since: datetime) -> dict[UUID, list[_Point]]:
+    """The scores that plugins had from ``since`` on, in their order, with the one before; only of those whose score moved since."""
+    kept: dict[UUID, list[_Point]] = defaultdict(list)
+    moved = ScorePoint.objects.filter(plugin__connector__account=account, at__gte=since)
+    before = ScorePoint.objects.filter(plugin__in=moved.values("plugin"), at__lt=since).order_by("plugin_id", "-at").distinct("plugin_id")
+    for found in (before, moved.order_by("plugin_id", "at")):
+        for plugin_id, at, score, level in found.values_list("plugin_id", "at", "score", "level").iterator(chunk_size=5000):
+            kept[plugin_id].append((at, score, level))
+    return kept
