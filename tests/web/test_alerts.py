@@ -148,3 +148,53 @@ def test_an_alert_says_in_words_what_changed(make_world: Any, client_of: Any) ->
     assert alert
     page = client_of("viewer").get(f"/alerts/{alert.pk}/").content.decode()
     assert "What changed: It was there at the first sync." in page
+
+
+def test_many_alerts_are_found_and_worked_at_once(make_world: Any, client_of: Any) -> None:
+    make_world(plugins=120, users=200).sync()
+    analyst, viewer = client_of("analyst"), client_of("viewer")
+    account = accounts.default_account()
+    everything = list(queries.alerts(account.pk))
+    grave = [one for one in everything if one.severity == "critical"]
+    page = analyst.get("/alerts/?severity=critical").content.decode()
+    assert all(str(one.pk) in page for one in grave)
+    assert not any(str(one.pk) in page for one in everything if one.severity != "critical")
+    name = grave[0].plugin.name
+    found = analyst.get("/alerts/", {"q": name}).content.decode()
+    assert [str(one.pk) in found for one in everything] == [name.lower() in one.plugin.name.lower() for one in everything]
+    assert "No alert matches" in analyst.get("/alerts/?q=nothing-is-called-so").content.decode()
+    ticked = [str(one.pk) for one in everything[:3]]
+    form = {"alert": ticked, "query": "severity=critical"}
+    answer = analyst.post("/alerts/change/", {**form, "deed": "mine"})
+    assert answer.headers["Location"] == "/alerts/?severity=critical"
+    mine = analyst.get("/alerts/?given=analyst@demo.example").content.decode()
+    assert [str(one.pk) in mine for one in everything] == [str(one.pk) in ticked for one in everything]
+    nobodys = analyst.get("/alerts/?given=nobody").content.decode()
+    assert not any(pk in nobodys for pk in ticked)
+    answer = analyst.post("/alerts/change/", {**form, "deed": "dismissed"}, follow=True)
+    assert "A dismissal needs a reason" in answer.content.decode()
+    assert Alert.objects.filter(state="dismissed").count() == 0, "all or none"
+    analyst.post("/alerts/change/", {**form, "deed": "dismissed", "reason": "A drill"})
+    assert set(Alert.objects.filter(state="dismissed", reason="A drill").values_list("pk", flat=True)) == {one.pk for one in everything[:3]}
+    assert "No alert is ticked" in analyst.post("/alerts/change/", {"deed": "resolved"}, follow=True).content.decode()
+    assert viewer.post("/alerts/change/", {**form, "deed": "resolved"}).status_code == 403
+    assert 'name="alert"' not in viewer.get("/alerts/").content.decode()
+
+
+def test_an_alert_keeps_what_was_done_with_it(make_world: Any, client_of: Any) -> None:
+    make_world(plugins=120, users=200).sync()
+    analyst, pk = client_of("analyst"), queries.alerts(accounts.default_account().pk)[0].pk
+    for form in (
+        {"state": "acknowledged", "reason": "I ask the owner"},
+        {"comment": "She is away"},
+        {"state": "dismissed", "reason": "A drill"},
+        {"state": "open", "reason": ""},
+    ):
+        analyst.post(f"/alerts/{pk}/change/", form)
+    page = analyst.get(f"/alerts/{pk}/").content.decode()
+    places = [
+        page.index(text) for text in ("Opened.", "Acknowledged. I ask the owner", "She is away", "Dismissed. A drill", "Opened again.")
+    ]
+    assert places == sorted(places)
+    told = queries.as_data(Alert.objects.get(pk=pk))["comments"]
+    assert [(one["text"], one["event"]) for one in told if not one["event"]] == [("She is away", False)]

@@ -19,6 +19,7 @@ class Comment(Schema):
     by: str
     at: str
     text: str
+    event: bool
 
 
 class Alert(Schema):

@@ -69,12 +69,13 @@ class Alert(models.Model):
 
 
 class AlertComment(models.Model):
-    """What somebody wrote to an alert."""
+    """What somebody wrote to an alert, or as an ``event`` what was done with it."""
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="comments")
     by = models.CharField(max_length=320)
     at = models.DateTimeField()
     text = models.TextField()
+    event = models.BooleanField(default=False)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["pk"]

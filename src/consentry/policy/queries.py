@@ -20,6 +20,7 @@ from consentry.policy import conditions, services
 from consentry.policy.facts import facts
 from consentry.policy.models import Alert, AlertState
 from consentry.policy.predefined import BY_KEY
+from consentry.providers.entra.values import guid
 from consentry.risk.models import ScorePoint
 
 _SHOWN = 8
@@ -31,18 +32,30 @@ _WEIGHT = Case(
 
 
 def alerts(
-    account_id: UUID, *, states: tuple[str, ...] = (), connector: str | None = None, policy: str | None = None, audit: bool = False
+    account_id: UUID,
+    *,
+    states: tuple[str, ...] = (),
+    connector: str | None = None,
+    policy: str | None = None,
+    severity: str | None = None,
+    assignee: str | None = None,
+    text: str = "",
+    audit: bool = False,
 ) -> QuerySet[Alert]:
-    """An account's alerts: what is live first, then by severity, the newest first; with ``audit`` those of policies in audit mode."""
+    """An account's alerts: what is live first, then by severity, the newest first; with ``audit`` those of policies in audit mode.
+
+    An empty ``assignee`` asks for those that nobody has; ``text`` is part of the plugin's name, or its app id.
+    """
     found = Alert.objects.filter(policy__account_id=account_id, plugin__connector__account_id=account_id, audit=audit).select_related(
         "policy", "plugin__connector"
     )
-    if states:
-        found = found.filter(state__in=states)
-    if policy is not None:
-        found = found.filter(policy__key=policy)
-    if connector is not None:
-        found = found.filter(plugin__connector__name=connector)
+    wanted = {"state__in": states or None, "policy__key": policy, "plugin__connector__name": connector, "severity": severity}
+    found = found.filter(**{name: value for name, value in wanted.items() if value is not None})
+    if assignee is not None:
+        found = found.filter(assignee=assignee)
+    if text:
+        named = Q(plugin__name__icontains=text)
+        found = found.filter(named | Q(plugin__app_id=app_id) if (app_id := guid(text.strip())) else named)
     live = Case(When(state__in=[AlertState.OPEN, AlertState.ACKNOWLEDGED], then=Value(0)), default=Value(1), output_field=IntegerField())
     return found.order_by(live, _WEIGHT, "-opened_at", "pk")
 
@@ -70,7 +83,7 @@ def as_data(alert: Alert) -> dict[str, Any]:
         "reason": alert.reason,
         "assignee": alert.assignee or None,
         "times": alert.times,
-        "comments": [{"by": one.by, "at": moment(one.at), "text": one.text} for one in alert.comments.all()],
+        "comments": [{"by": one.by, "at": moment(one.at), "text": one.text, "event": one.event} for one in alert.comments.all()],
         "evidence": alert.evidence,
     }
 

@@ -254,6 +254,7 @@ def _open(policy: Policy, told: Definition, plugin: Plugin, alert: Alert | None,
     alert.severity, alert.audit = told.severity, silent
     alert.times += 0 if promoted else 1
     alert.save()
+    _note(alert, PRODUCT, "The policy became active." if promoted else "It came back: opened again.")
     _tell(alert, told, "alert.opened" if promoted else "alert.reopened")
     return 1
 
@@ -262,8 +263,12 @@ def _repeat(alert: Alert, told: Definition, seen: conditions.Facts) -> None:
     """Note that it happened again while the alert is open; the evidence stays that of the first time."""
     alert.times += 1
     alert.save(update_fields=["times"])
-    AlertComment.objects.create(alert=alert, by=PRODUCT, at=now(), text=f"It happened again. {conditions.happened(seen.changes)}.")
+    _note(alert, PRODUCT, f"It happened again. {conditions.happened(seen.changes)}.")
     _tell(alert, told, "alert.repeated")
+
+
+def _note(alert: Alert, by: str, text: str) -> None:
+    AlertComment.objects.create(alert=alert, by=by, at=now(), text=text, event=True)
 
 
 def _rose(before: str, level: str) -> bool:
@@ -316,12 +321,13 @@ def _close(alert: Alert, state: AlertState, reason: str, actor: str) -> None:
     alert.state, alert.reason, alert.closed_by, alert.closed_at = state, reason, actor, now()
     alert.save(update_fields=["state", "reason", "closed_by", "closed_at"])
     if news:
+        _note(alert, actor, f"{state.label}. {reason}".strip())
         _tell(alert, definition(alert.policy), f"alert.{state.value}", systems_only=True)
 
 
 @transaction.atomic
 def change_alert(alert: Alert, state: str, *, reason: str = "", actor: str) -> None:
-    """Acknowledge, resolve, dismiss or reopen. Raises ``ConsentryError`` when a dismissal gives no reason."""
+    """Acknowledge, resolve, dismiss or reopen, which stands in the alert's history. Raises ``ConsentryError`` when a dismissal gives no reason."""
     reason = reason.replace("\x00", "").strip()
     if state not in AlertState.values:
         raise ConsentryError("alert_state_unknown", f"There is no state called {state}.", f"Choose one of {', '.join(AlertState.values)}.")
@@ -332,6 +338,7 @@ def change_alert(alert: Alert, state: str, *, reason: str = "", actor: str) -> N
         alert.state, alert.closed_at, alert.closed_by, alert.reason = state, None, "", ""
         alert.assignee = alert.assignee or actor if state == AlertState.ACKNOWLEDGED else alert.assignee
         alert.save(update_fields=["state", "closed_at", "closed_by", "reason", "assignee"])
+        _note(alert, actor, f"{'Opened again' if state == AlertState.OPEN else 'Acknowledged'}. {reason}".strip())
         if back:  # systems were told that it is closed
             _tell(alert, definition(alert.policy), "alert.reopened", systems_only=True)
     else:
@@ -348,6 +355,7 @@ def assign(alert: Alert, to: str, *, actor: str) -> None:
         raise ConsentryError("person_unknown", f"There is nobody here called {to}.", "Choose somebody of the list.")
     alert.assignee = to
     alert.save(update_fields=["assignee"])
+    _note(alert, actor, f"Given to {to}." if to else "Given to nobody.")
     audit.record(account_id, actor=actor, action="policy:alert:assigned", subject=alert.plugin.name, policy=alert.policy.key, to=to)
 
 

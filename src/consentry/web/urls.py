@@ -46,6 +46,7 @@ urlpatterns = [
     path(f"plugins/{_UUID}/what-if/", plugin.what_if, name="plugin-what-if"),
     path(f"plugins/{_UUID}/decision/", decisions.decide, name="plugin-decide"),
     path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/change/", alerts.change_many, name="alerts-change"),
     path(f"alerts/{_UUID}/", alerts.alert, name="alert"),
     path(f"alerts/{_UUID}/change/", alerts.change, name="alert-change"),
     path("policies/", policies.policies, name="policies"),

@@ -1,17 +1,18 @@
-// Plugins table: keyboard, ticks and the bar that decides on what is ticked. The page works without it.
+// Tables of plugins and alerts: keyboard, ticks and the bar for what is ticked. The pages work without it.
 (function () {
   "use strict";
-  var table = document.querySelector("[data-plugin-table]");
+  var table = document.querySelector("[data-tick-table]");
   var search = document.querySelector("[data-search]");
   if (!table) { return; }
+  var noun = table.dataset.tickTable;
   var all = document.querySelector("[data-tick-all]");
   var bar = document.querySelector("[data-bulk]");
-  var boxes = Array.prototype.slice.call(table.querySelectorAll("input[name=plugin]"));
+  var boxes = Array.prototype.slice.call(table.querySelectorAll("input[name=" + noun + "]"));
   function count() {
     if (!bar) { return; }
     var ticked = boxes.filter(function (box) { return box.checked; }).length;
     bar.hidden = ticked === 0;
-    bar.querySelector("[data-ticked]").textContent = ticked === 1 ? "1 plugin ticked" : ticked + " plugins ticked";
+    bar.querySelector("[data-ticked]").textContent = ticked + " " + noun + (ticked === 1 ? "" : "s") + " ticked";
     if (all) { all.checked = ticked > 0 && ticked === boxes.length; all.indeterminate = ticked > 0 && ticked < boxes.length; }
   }
   if (all) {
@@ -36,6 +37,6 @@
     if (event.key === "/" && search) { event.preventDefault(); search.focus(); }
     if (event.key === "j") { event.preventDefault(); go(at + 1); }
     if (event.key === "k") { event.preventDefault(); go(at - 1); }
-    if (event.key === "x" && at >= 0) { var box = rows[at].querySelector("input[name=plugin]"); if (box) { box.checked = !box.checked; count(); } }
+    if (event.key === "x" && at >= 0) { var box = rows[at].querySelector("input[name=" + noun + "]"); if (box) { box.checked = !box.checked; count(); } }
   });
 })();
