@@ -41,6 +41,9 @@ def test_new_connector_holds_the_labels_and_leads_to_microsoft(as_role: Callable
     assert "Pending authorisation" in page
     assert "Waiting for you at Microsoft" in page
     assert 'hx-trigger="every 2s"' in page
+    assert "Open Microsoft again" in page, "who closed the tab at Microsoft finds the way back"
+    again = owner.post(f"/integrations/connectors/{Connector.objects.get().pk}/authorise/", headers=HTMX)
+    assert "/adminconsent" in again.headers["HX-Trigger"]
 
 
 def test_without_htmx_the_form_leads_to_microsoft_as_well(as_role: Callable[[str], Client]) -> None:

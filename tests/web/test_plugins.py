@@ -181,3 +181,11 @@ def test_a_plugin_shows_the_roles_it_holds(as_role: Role, plugin: Plugin) -> Non
     page = as_role("viewer").get(address).content.decode()
     assert "Exchange Administrator" in page
     assert "Owner on subscription &lt;b&gt;Production" in page
+
+
+def test_a_plugin_that_was_not_scored_yet_says_so(as_role: Role, plugin: Plugin) -> None:
+    Plugin.objects.update(risk={}, risk_score=0, risk_level="none")
+    for address in ("/plugins/", "/"):
+        assert "Not scored yet" in as_role("viewer").get(address).content.decode()
+    Plugin.objects.update(risk={"version": 1})
+    assert "Not scored yet" not in as_role("viewer").get("/plugins/").content.decode()

@@ -33,8 +33,9 @@ def dashboard(request: ConsoleRequest) -> HttpResponse:
     """The page."""
     start, progress = start_of(request.user.account), progress_for(request.user.account)
     found = PluginFilter.parse({}).apply(request.user.account_id)
-    levels = dict(found.values_list("risk_level").annotate(Count("id")))
-    total = sum(levels.values())
+    total = found.count()
+    scored = found.filter(risk__has_key="version") if progress.live else found  # a first run's plugins have no score for a while
+    levels = dict(scored.values_list("risk_level").annotate(Count("id")))
     context = {
         "total": total,
         "levels": [

@@ -28,6 +28,7 @@ def plugin_row(plugin: Plugin) -> dict[str, Any]:
     services = [{"name": name, "short": SHORT_SERVICES.get(name, name)} for name in plugin.connected_to]
     return {
         "plugin": plugin,
+        "scored": "version" in plugin.risk,
         "letter": letter,
         "hue": sum(map(ord, plugin.name)) % 8,
         "is_new": plugin.created_at is not None and plugin.created_at > now() - NEW_FOR,

@@ -41,6 +41,7 @@ class Row:
     live: bool
     is_child: bool
     can_authorise: bool
+    waiting: bool  # for the person at Microsoft, or for Microsoft
     can_sync: bool
     licence: Sign | None = None
     integrations: int = 0
@@ -106,7 +107,8 @@ def connector_row(connector: Connector) -> Row:
         note=_note(connector, attempt),
         live=is_waiting(attempt),
         is_child=False,
-        can_authorise=pending and not is_waiting(attempt),
+        can_authorise=pending,
+        waiting=is_waiting(attempt),
         can_sync=False,
         licence=licence_sign(connector.licence),
         integrations=len(connector.integrations.all()),
@@ -134,7 +136,8 @@ def integration_row(integration: Integration, connector: Connector, activity: Ac
         note=_integration_note(integration, attempt, running=running),
         live=is_waiting(attempt) or running,
         is_child=True,
-        can_authorise=pending and not is_waiting(attempt),
+        can_authorise=pending,
+        waiting=is_waiting(attempt),
         can_sync=integration.status != Status.PENDING and integration.disconnected_at is None and not running,
         description=integration.description,
         last_sync=activity.last.get(connector.pk),

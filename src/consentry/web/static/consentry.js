@@ -50,7 +50,7 @@
       span.append(" ", anchor);
     }
     var close = document.createElement("button");
-    close.type = "button"; close.className = "btn-close"; close.setAttribute("aria-label", "Dismiss"); close.setAttribute("data-dismiss-note", "");
+    close.type = "button"; close.className = "btn-close"; close.setAttribute("aria-label", "Close message"); close.setAttribute("data-dismiss-note", "");
     if (link) { box.dataset.until = "settled"; }
     box.append(span, close);
     toasts.append(box);
@@ -84,6 +84,10 @@
   document.addEventListener("inventory-changed", function () { if (document.querySelector("[data-first-inventory]")) { window.location.reload(); } });
   document.addEventListener("consentry:close", function () { hide("panel"); hide("dialog"); });
 
+  // A row that asks for itself waits while its menu is open
+  document.addEventListener("htmx:beforeRequest", function (event) {
+    if (event.detail.elt.matches("tr") && event.detail.elt.querySelector(".dropdown-menu.show")) { event.preventDefault(); }
+  });
   document.addEventListener("htmx:afterSwap", function (event) {
     showTimes(event.detail.target);
     if (event.detail.target.id === "panel-content" && event.detail.target.childElementCount) { hide("dialog"); var panel = surface("panel"); if (panel) { panel.show(); } }

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from consentry.core.hostile import visible_text
+from consentry.inventory.models import Plugin
 
 register = template.Library()
 
@@ -80,6 +81,15 @@ def time_tag(value: object, style: str = "both", empty: str = "—") -> SafeStri
         moment.strftime("%-d %b %Y, %H:%M UTC"),
         text,
     )
+
+
+@register.simple_tag
+def risk(plugin: Plugin, style: str = "both") -> SafeString:
+    """A plugin's score and level; one that was not scored yet says so, for unknown is not none. ``style`` is ``both`` or ``level``."""
+    if "version" not in plugin.risk:
+        return mark_safe('<span class="cell-sub">Not scored yet</span>')
+    score = f"{plugin.risk_score:.1f} " if style == "both" else ""
+    return format_html('<span class="level level-{}">{}{}</span>', plugin.risk_level, score, plugin.get_risk_level_display())
 
 
 @register.filter
