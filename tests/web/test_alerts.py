@@ -121,9 +121,10 @@ def test_a_policy_that_is_off_tells_nothing(world: World, client_of: Any) -> Non
 
 def test_how_a_predefined_policy_alerts_can_be_changed(world: World, client_of: Any) -> None:
     owner = client_of("owner")
-    assert "Critical (default)" in owner.get("/policies/rogue_app/").content.decode()
     changed = {"state": "active", "severity": "medium", "cooldown_hours": "48"}
+    assert "Its usual severity" not in owner.get("/policies/rogue_app/").content.decode()
     owner.post("/policies/rogue_app/switch/", changed)
+    assert "Its usual severity is critical." in owner.get("/policies/rogue_app/").content.decode()
     rogue(world)
     world.sync()
     alert = Alert.objects.get(policy__key="rogue_app", plugin__name="PERFECTDATA")
