@@ -80,11 +80,11 @@ class World:
         """A run that reads everything again."""
         return self.sync(full=True)
 
-    def sync(self, *, full: bool = False) -> dict[str, Any]:
+    def sync(self, *, full: bool = False, trigger: str = "schedule") -> dict[str, Any]:
         """A whole run in this process. Its summary."""
         self.fresh_budget()
         self.weather.asked.clear()
-        run = services.start_sync(self.integration, trigger="test", full=full)
+        run = services.start_sync(self.integration, trigger=trigger, full=full)
         services.run(run.pk)
         if SyncRun.objects.get(pk=run.pk).state == RunState.SCORING:
             risk.rescore_run(run.pk)

@@ -140,6 +140,10 @@ def test_a_passing_gap_of_a_full_run_is_mended_by_another_full_one(make_world: A
     assert (summary["mode"], summary["status"]) == ("full", "done")
     world.assert_equal_to_tenant()
     assert world.sync()["mode"] == "delta"
+    world.weather.refuse("/$batch", 403, "Authorization_RequestDenied")
+    assert world.full()["status"] == "incomplete"
+    world.weather.rules.clear()
+    assert (world.sync()["mode"], world.sync(trigger="person")["mode"]) == ("delta", "full"), "who mended it need not wait"
 
 
 def test_full_is_full_when_asked_for(large: World) -> None:

@@ -67,7 +67,8 @@ def start_sync(integration: Integration, *, trigger: str, full: bool = False) ->
         return live
     try:
         with transaction.atomic():
-            mode = "full" if full or not queries.delta_links(connector.pk, now()) else "delta"
+            asked = trigger != "schedule" and bool(_left(queries.last_full_run(connector.pk)))  # who mended it wants to see that
+            mode = "full" if full or asked or not queries.delta_links(connector.pk, now()) else "delta"
             run = SyncRun.objects.create(connector=connector, trigger=trigger, mode=mode)
     except IntegrityError:
         return SyncRun.objects.get(connector=connector, state__in=LIVE)
@@ -174,7 +175,7 @@ def _merge(found: SyncRun, fetched: Fetched) -> None:
     if fetched.slow:
         last = queries.last_full_run(found.connector_id)
         repeat = _repeat_at(last, moment) if found.mode == "full" and any(gap.passing for gap in fetched.gaps) else None
-        left = [gap for gap in last.incomplete if gap["collection"] in MENDED_IN_FULL] if found.mode == "delta" and last else []
+        left = _left(last) if found.mode == "delta" else []
         told = gaps + [gap for gap in left if gap["collection"] not in {one["collection"] for one in gaps}]
         SyncRun.objects.filter(pk=found.pk).update(state=RunState.MERGING, heartbeat_at=moment, incomplete=told, repeat_at=repeat)
     complete = fetched.complete - fetched.merged
@@ -202,6 +203,11 @@ def _merge(found: SyncRun, fetched: Fetched) -> None:
             update["state"] = RunState.SCORING
         SyncRun.objects.filter(pk=found.pk).update(**update)
         events.emit("sync:run:merged", run_id=found.pk)
+
+
+def _left(last: SyncRun | None) -> list[dict[str, str]]:
+    """What the last full run could not read and no delta run mends."""
+    return [gap for gap in last.incomplete if gap["collection"] in MENDED_IN_FULL] if last else []
 
 
 def _repeat_at(last: SyncRun | None, moment: datetime) -> datetime:
