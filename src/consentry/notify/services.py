@@ -89,6 +89,15 @@ def delete_channel(channel: Channel, *, actor: str) -> None:
     channel.delete()
 
 
+def listening(account_id: UUID, severity: str) -> list[Channel]:
+    """The channels that are told of what is as grave as this."""
+    return [
+        channel
+        for channel in Channel.objects.filter(account=account_id)
+        if _WEIGHTS.get(severity, 0) >= _WEIGHTS[channel.least_severity] and (channel.enabled or not channel.disabled_reason)
+    ]
+
+
 def publish(account_id: UUID, *, kind: str, severity: str, title: str, body: str, data: dict[str, Any], systems_only: bool = False) -> int:
     """Queue a message for every channel that wants it, in the caller's transaction. Returns for how many.
 
@@ -96,13 +105,7 @@ def publish(account_id: UUID, *, kind: str, severity: str, title: str, body: str
     """
     moment = now()
     message_id = f"msg_{uuid.uuid4().hex}"
-    found = [
-        channel
-        for channel in Channel.objects.filter(account=account_id)
-        if _WEIGHTS.get(severity, 0) >= _WEIGHTS[channel.least_severity]
-        and (channel.enabled or not channel.disabled_reason)
-        and not (systems_only and channel.kind == ChannelKind.CHAT)
-    ]
+    found = [channel for channel in listening(account_id, severity) if not (systems_only and channel.kind == ChannelKind.CHAT)]
     Delivery.objects.bulk_create(
         Delivery(
             channel=channel, message_id=message_id, kind=kind, severity=severity, title=title, body=body, data=data,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -18,7 +18,7 @@ from consentry.inventory.models import Change, Plugin
 from consentry.inventory.plugin_data import moment
 from consentry.policy import conditions, services
 from consentry.policy.facts import facts
-from consentry.policy.models import Alert, AlertState
+from consentry.policy.models import Alert, AlertState, Policy, PolicyState
 from consentry.policy.predefined import BY_KEY
 from consentry.providers.entra.values import guid
 from consentry.risk.models import ScorePoint
@@ -130,6 +130,7 @@ class Trial:
     matches: int
     alerts: int
     of_change: bool
+    levels: dict[UUID, str] = field(default_factory=dict)  # risk of every plugin that matches now; empty for a rule of changes
 
 
 _Point = tuple[datetime, float, str]  # since when, score, level
@@ -147,7 +148,9 @@ def trial(account: Account, rule: conditions.Rule, *, days: int = 30) -> Trial:
     if conditions.of_change(rule):
         return _trial_of_changes(account, live, points if conditions.asks(rule, "score_rose") else {}, rule, since, days)
     began = dict(live.order_by().values_list("connector_id").annotate(Min("first_seen")))
-    alerts, matching = 0, []
+    alerts = 0
+    matching: list[tuple[float, UUID]] = []
+    levels: dict[UUID, str] = {}
     for plugin, seen in facts(live, {}, [rule]):
         past = [replace(seen, score=score, risk_level=level) for _, score, level in points.get(plugin.pk, ())]
         held = [conditions.holds(rule, one) for one in past or [seen]]
@@ -156,9 +159,21 @@ def trial(account: Account, rule: conditions.Rule, *, days: int = 30) -> Trial:
         alerts += sum(after and not before for before, after in pairwise(held))
         if conditions.holds(rule, seen):
             matching.append((plugin.risk_score, plugin.pk))
+            levels[plugin.pk] = plugin.risk_level
     riskiest = [pk for _, pk in sorted(matching, key=lambda row: (-row[0], str(row[1])))[:_SHOWN]]
     shown = Plugin.objects.select_related("connector").in_bulk(riskiest)
-    return Trial(days, [shown[pk] for pk in riskiest], len(matching), alerts, of_change=False)
+    return Trial(days, [shown[pk] for pk in riskiest], len(matching), alerts, of_change=False, levels=levels)
+
+
+def would_open(policy: Policy, tried: Trial) -> int:
+    """How many alerts open, and are told, at the moment ``policy`` is saved as it is here with the rule that was ``tried``.
+
+    It need not be stored; what is stored under its id says which alerts there are already.
+    """
+    if policy.state != PolicyState.ACTIVE:
+        return 0
+    known = {alert.plugin_id: alert for alert in Alert.objects.filter(policy=policy.pk, plugin__in=list(tried.levels))}
+    return sum(services.due(policy, known.get(pk), level, changed=False) for pk, level in tried.levels.items())
 
 
 def _trial_of_changes(

@@ -224,8 +224,25 @@ def _evaluate(plugins: Any, changes: Mapping[UUID, Collection[str]], active: lis
     return opened
 
 
+def due(policy: Policy, alert: Alert | None, level: str, *, changed: bool) -> bool:
+    """True when a match opens its alert, anew or again; ``level`` is the plugin's risk now.
+
+    What was dismissed stays so, until something changes again or the risk is higher than then.
+    """
+    if alert is None or _promoted(policy, alert):
+        return True
+    resting = alert.closed_at is not None and now() - alert.closed_at < timedelta(hours=policy.cooldown_hours)
+    dismissed = alert.state == AlertState.DISMISSED and not changed and not _rose(alert.evidence.get("level", "none"), level)
+    return not (alert.state in _LIVE or dismissed or resting)
+
+
+def _promoted(policy: Policy, alert: Alert) -> bool:
+    """True when the policy left audit mode: now people are told."""
+    return alert.audit and policy.state != PolicyState.AUDIT
+
+
 def _open(policy: Policy, told: Definition, plugin: Plugin, alert: Alert | None, seen: conditions.Facts, *, changed: bool) -> int:
-    """1 when the alert is new or open again. What was dismissed stays so, until something changes again or the risk is higher than then."""
+    """1 when the alert is new or open again, as ``due`` says."""
     moment = now()
     silent = policy.state == PolicyState.AUDIT
     evidence: dict[str, Any] = {
@@ -243,12 +260,10 @@ def _open(policy: Policy, told: Definition, plugin: Plugin, alert: Alert | None,
         _tell(alert, told, "alert.opened")
         return 1
     alert.seen_at = moment
-    resting = alert.closed_at is not None and moment - alert.closed_at < timedelta(hours=policy.cooldown_hours)
-    dismissed = alert.state == AlertState.DISMISSED and not changed and not _rose(alert.evidence.get("level", "none"), plugin.risk_level)
-    promoted = alert.audit and not silent  # the policy left audit mode: now people are told
-    if not promoted and (alert.state in _LIVE or dismissed or resting):
+    if not due(policy, alert, plugin.risk_level, changed=changed):
         alert.save(update_fields=["seen_at"])
         return 0
+    promoted = _promoted(policy, alert)
     alert.state, alert.evidence, alert.opened_at, alert.closed_at = AlertState.OPEN, evidence, moment, None
     alert.closed_by = alert.reason = ""
     alert.severity, alert.audit = told.severity, silent

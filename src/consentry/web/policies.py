@@ -13,8 +13,9 @@ from consentry.accounts.models import Account
 from consentry.connect.models import Connector
 from consentry.core.errors import ConsentryError
 from consentry.inventory.models import DecisionState, LastUsedState, Origin, RiskLevel
+from consentry.notify import services as notify
 from consentry.policy import conditions, queries, services
-from consentry.policy.models import Policy, PolicyState
+from consentry.policy.models import Alert, AlertState, Policy, PolicyState
 from consentry.policy.predefined import BY_KEY
 from consentry.risk.signals import SIGNALS
 from consentry.web.access import ConsoleRequest, require_role
@@ -23,7 +24,8 @@ from consentry.web.plugins import SERVICES
 
 _FIRST: dict[str, Any] = {"field": "risk", "value": ["high", "critical"]}
 _SEVERITIES = [(value, str(label)) for value, label in reversed(RiskLevel.choices) if value != "none"]
-_FEW = 8  # choices that are shown as boxes; more are a list
+_FEW = 8  # choices that are shown side by side; more are a list with a filter
+_MANY = 10  # alerts that a save opens without asking first
 
 
 def choices(account: Account) -> dict[str, dict[str, str]]:
@@ -119,39 +121,110 @@ def new(request: ConsoleRequest) -> HttpResponse:
 @require_POST
 @require_role("administrator")
 def draft(request: ConsoleRequest) -> HttpResponse:
-    """The builder's conditions again, after one was added, changed or removed, with what they match now."""
+    """The builder's conditions again, after one was added, changed or removed, with what they match now and what a save would do."""
     given = read(request.POST)
-    rule = given["rule"]
+    key = request.POST.get("policy", "")
+    found = _find(request, key) if key else None
+    rule, focus = given["rule"], ""
     deed, _, place = request.POST.get("deed", "").partition(":")
     group, _, number = place.partition(".")
     if deed == "group" and len(rule) < conditions.MOST_GROUPS:
         rule.append([dict(_FIRST)])
+        focus = f"{len(rule) - 1}.0"
     elif deed == "or" and group.isdigit() and int(group) < len(rule) and len(rule[int(group)]) < conditions.MOST_CONDITIONS:
         rule[int(group)].append(dict(_FIRST))
+        focus = f"{int(group)}.{len(rule[int(group)]) - 1}"
     elif deed == "drop" and group.isdigit() and number.isdigit() and int(group) < len(rule) and int(number) < len(rule[int(group)]):
-        rule[int(group)].pop(int(number))
-        given["rule"] = [one for one in rule if one]
-    return render(request, "policy/conditions.html", _conditions(request, given["rule"]))
+        focus = _drop(rule, int(group), int(number))
+    return render(request, "policy/draft.html", {**_conditions(request, given, found), "focus": focus})
+
+
+def _drop(rule: list[list[dict[str, Any]]], group: int, number: int) -> str:
+    """Remove a condition. Returns the place of the one that comes next to it, or ``none``."""
+    rule[group].pop(number)
+    if rule[group]:
+        return f"{group}.{min(number, len(rule[group]) - 1)}"
+    rule.pop(group)
+    return f"{min(group, len(rule) - 1)}.0" if rule else "none"
 
 
 @require_POST
 @require_role("administrator")
 def save(request: ConsoleRequest, key: str = "") -> HttpResponse:
-    """Keep or delete one of the account's own policies."""
+    """Keep or delete one of the account's own policies; what opens many alerts or deletes any is asked first."""
     found = _find(request, key) if key else None
     if found and found.key in BY_KEY:
         raise Http404
-    if found and request.POST.get("deed") == "delete":
+    deed = request.POST.get("deed", "")
+    if found and deed == "delete":
+        return _ask(request, f"Delete “{found.title}”?", _deleted(found), "delete-surely", "Delete it")
+    if found and deed == "delete-surely":
         services.delete_policy(found, actor=request.user.email)
         messages.success(request, f"“{found.title}” was deleted with its alerts.")
         return redirect("policies")
     given = read(request.POST)
+    if deed == "edit":
+        return _builder(request, given, found)
+    account = request.user.account
     try:
-        services.save_policy(request.user.account, found, actor=request.user.email, **given)
+        if given["state"] == PolicyState.ACTIVE and given["title"].strip() and deed != "save-surely":  # without a name it is refused below
+            opened = _would_open(account, given, found, queries.trial(account, conditions.checked(given["rule"])))
+            if opened > _MANY:
+                lines = [_told(account, given, opened), "To see first what it finds, go back and choose the state “Audit only”."]
+                return _ask(request, f"Open {opened:,} alerts at once?", lines, "save-surely", f"Save and open {opened:,} alerts")
+        services.save_policy(account, found, actor=request.user.email, **given)
     except ConsentryError as error:
         return _builder(request, given, found, f"{error.what} {error.remedy}")
     messages.success(request, f"“{given['title']}” was saved.")
     return redirect("policies")
+
+
+def _ask(request: ConsoleRequest, title: str, lines: list[str], deed: str, button: str) -> HttpResponse:
+    """A page between the builder and what it does. It holds what was filled in, so that going back loses nothing."""
+    kept = [(name, value) for name, values in request.POST.lists() if name not in {"csrfmiddlewaretoken", "deed"} for value in values]
+    context = {"title": title, "lines": lines, "deed": deed, "button": button, "kept": kept, "action": request.path}
+    return render(request, "policy/confirm.html", context)
+
+
+def _deleted(found: Policy) -> list[str]:
+    alerts = Alert.objects.filter(policy=found)
+    number = alerts.count()
+    if not number:
+        return ["It has no alerts. This can’t be undone."]
+    to_do = alerts.filter(state__in=[AlertState.OPEN, AlertState.ACKNOWLEDGED]).count()
+    return [f"{number:,} alert{_s(number)} will be deleted with it, {to_do:,} of them not closed yet.", "This can’t be undone."]
+
+
+def _would_open(account: Account, given: dict[str, Any], found: Policy | None, tried: queries.Trial) -> int:
+    planned = Policy(account=account, state=given["state"], cooldown_hours=given["cooldown_hours"])
+    if found:
+        planned.pk = found.pk
+    return queries.would_open(planned, tried)
+
+
+def _told(account: Account, given: dict[str, Any], opened: int) -> str:
+    """What a save would do, in a sentence."""
+    channels = len(notify.listening(account.pk, given["severity"]))
+    heard = f"tells {channels} channel{_s(channels)}" if channels else "tells nobody, as no channel takes this severity"
+    return f"Saving opens {opened:,} alert{_s(opened)} now and {heard}."
+
+
+def _outcome(account: Account, given: dict[str, Any], found: Policy | None, tried: queries.Trial) -> str:
+    if given["state"] == PolicyState.OFF:
+        return "Switched off: nothing is looked for, and nobody is told."
+    if given["state"] == PolicyState.AUDIT:
+        counted = (
+            "what happens next is counted" if tried.of_change else f"{tried.matches:,} match{'' if tried.matches == 1 else 'es'} counted"
+        )
+        return f"Audit only: {counted}, and nobody is told."
+    if tried.of_change:
+        return "Nothing is told now; it alerts when that change happens next."
+    opened = _would_open(account, given, found, tried)
+    return _told(account, given, opened) if opened else "Saving opens no alert now; it alerts when something matches that did not."
+
+
+def _s(number: int) -> str:
+    return "" if number == 1 else "s"
 
 
 def read(form: QueryDict) -> dict[str, Any]:
@@ -182,9 +255,9 @@ def _hours(form: QueryDict) -> int:
 
 
 def _value(form: QueryDict, name: str, field: str) -> Any:
-    if form.get(f"{name}.was") != field:
-        return None  # another field was chosen: its value is to be entered
     kind = conditions.FIELDS[field].kind
+    if form.get(f"{name}.was") != field:  # another field was chosen: its value is to be entered, but yes or no has a first answer
+        return True if kind == "flag" else None
     if kind == "choice":
         return form.getlist(f"{name}.value")
     return form.get(f"{name}.value", "yes") == "yes" if kind == "flag" else form.get(f"{name}.value", "")
@@ -192,7 +265,7 @@ def _value(form: QueryDict, name: str, field: str) -> Any:
 
 def _builder(request: ConsoleRequest, given: dict[str, Any], found: Policy | None, problem: str = "") -> HttpResponse:
     context = {
-        **_conditions(request, given["rule"]),
+        **_conditions(request, given, found),
         "draft": given,
         "policy": found,
         "problem": problem,
@@ -202,7 +275,8 @@ def _builder(request: ConsoleRequest, given: dict[str, Any], found: Policy | Non
     return render(request, "policy/builder.html", context, status=422 if problem else 200)
 
 
-def _conditions(request: ConsoleRequest, rule: list[list[dict[str, Any]]]) -> dict[str, Any]:
+def _conditions(request: ConsoleRequest, given: dict[str, Any], found: Policy | None) -> dict[str, Any]:
+    rule: list[list[dict[str, Any]]] = given["rule"]
     known = choices(request.user.account)
     fields = [(name, field.label) for name, field in conditions.FIELDS.items()]
     groups = []
@@ -214,16 +288,22 @@ def _conditions(request: ConsoleRequest, rule: list[list[dict[str, Any]]]) -> di
             options = [(key, label, key in (value or ())) for key, label in known.get(one["field"], {}).items()]
             name = f"c{place}.{number}"
             lines.append(
-                {"name": name, "place": f"{place}.{number}", "field": one["field"], "kind": field.kind, "label": field.label, "unit": field.unit,
+                {"name": name, "id": f"c{place}-{number}", "place": f"{place}.{number}", "field": one["field"], "kind": field.kind, "label": field.label, "unit": field.unit,
                  "not": one.get("not", False), "options": options, "boxes": len(options) <= _FEW,
                  "value": f"{value:g}" if isinstance(value, float) else "" if value is None else value}
             )  # fmt: skip
         groups.append({"place": place, "lines": lines})
+    made = {"groups": groups, "fields": fields}
+    open_ends = [conditions.FIELDS[one["field"]].label for group in rule for one in group if one["value"] in (None, "", [])]
+    if open_ends or not rule:
+        unready = f"Choose a value for “{open_ends[0]}” to see what matches." if open_ends else "Add a condition to see what matches."
+        return {**made, "trial": None, "unready": unready, "outcome": unready}
     try:
         trial = _trial(request, conditions.checked(rule))
     except ConsentryError as error:
-        return {"groups": groups, "fields": fields, "trial": None, "unready": f"{error.what} {error.remedy}"}
-    return {"groups": groups, "fields": fields, "trial": trial}
+        unready = f"{error.what} {error.remedy}"
+        return {**made, "trial": None, "unready": unready, "outcome": unready}
+    return {**made, "trial": trial, "outcome": _outcome(request.user.account, given, found, trial["tried"])}
 
 
 def _trial(request: ConsoleRequest, rule: conditions.Rule) -> dict[str, Any]:
