@@ -192,7 +192,13 @@ def test_an_analyst_is_warned_asks_what_if_and_builds_a_policy(demo: Demo, windo
     expect(page.get_by_text("Copy the signing secret")).to_be_visible()
     page.get_by_role("button", name="Test Operations").click()
     expect(page.get_by_text("127.0.0.1 can't be reached").first).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Copy the signing secret")).to_have_count(0)
+    page.get_by_role("button", name="Actions for Operations").click()
     page.get_by_role("button", name="Delete Operations").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Its delivery log is deleted for ever")).to_be_visible()
+    dialog.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("Nobody is told yet")).to_be_visible()
 
     page.goto(f"{demo.address}/administration/risk/")

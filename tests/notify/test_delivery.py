@@ -10,20 +10,16 @@ import logging
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock
 from email import message_from_bytes
 from email.policy import default
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
-from django.db import connection
-from django.test import Client
 from procrastinate.contrib.django import app as jobs
+from tests.notify.receiving import Receiver, administrator, channel, tell, work
 from tests.world import World
 
 from consentry.accounts import services as accounts
@@ -31,76 +27,11 @@ from consentry.connect.models import Integration
 from consentry.core import secrets
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
-from consentry.core.worker import worker_connector
 from consentry.inventory.models import Plugin
 from consentry.notify import services
 from consentry.notify.models import Channel, ChannelKind, Delivery
 from consentry.policy import services as policies
 from consentry.policy.models import Alert
-
-
-@dataclass
-class Receiver:
-    """An HTTP server that keeps what it gets and answers as told."""
-
-    address: str
-    status: int = 200
-    retry_after: str = ""
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            found.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(found.status)
-            if found.retry_after:
-                self.send_header("Retry-After", found.retry_after)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found = Receiver(f"http://127.0.0.1:{server.server_address[1]}/hooks/secret-path")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield found
-    server.shutdown()
-    server.server_close()
-
-
-def channel(address: str, kind: str = ChannelKind.WEBHOOK, **fields: Any) -> tuple[Channel, str | None]:
-    usual: dict[str, Any] = {
-        "name": kind,
-        "least_severity": "low",
-        "pace": "at_once",
-        "quiet_from": None,
-        "quiet_until": None,
-        "timezone": "UTC",
-    }
-    return services.save_channel(accounts.default_account(), None, actor="test", address=address, kind=kind, **(usual | fields))
-
-
-def tell(severity: str = "high", title: str = "A plugin") -> None:
-    services.publish(
-        accounts.default_account().pk,
-        kind="alert.opened",
-        severity=severity,
-        title=title,
-        body="Words\u202e",
-        data={"plugin": "A", "technique": "T1528 Steal"},
-    )
-
-
-def administrator() -> Client:
-    person, _ = accounts.add_person(
-        accounts.default_account(), "a@demo.example", role="administrator", actor="test", password="correct horse b"
-    )
-    client = Client(headers={"host": "localhost"})
-    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 def check(secret: str, headers: dict[str, str], body: bytes) -> None:
@@ -109,23 +40,6 @@ def check(secret: str, headers: dict[str, str], body: bytes) -> None:
     signed = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
     assert headers["webhook-signature"] == "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
-
-
-def work() -> None:
-    """Let a real worker do what is queued, and what that queues."""
-    with jobs.replace_connector(worker_connector()) as worker:
-        for _ in range(12):
-            worker.run_worker(wait=False, install_signal_handlers=False, listen_notify=False)
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())"
-                )
-                if cursor.fetchone() == (0,):
-                    break
-    with connection.cursor() as cursor:  # the jobs' threads leave their connections to the end of their process
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 def test_a_consent_becomes_a_delivered_webhook_within_one_polling_interval(make_world: Callable[..., World], receiver: Receiver) -> None:
@@ -166,7 +80,10 @@ def test_what_fails_is_seen_and_tried_again_under_the_same_id(receiver: Receiver
     tell()
     assert services.deliver_due() == 0
     one = Delivery.objects.get()
-    assert (one.state, one.tries[-1]["error"]) == ("pending", "127.0.0.1 answered with status 500.")
+    assert (one.state, one.tries[-1]["error"]) == (
+        "pending",
+        "127.0.0.1 answered with status 500. The fault is at the receiver: look into its log.",
+    )
     assert one.due_at > now()
     assert services.deliver_due() == 0  # not due yet
     assert len(receiver.got) == 1
@@ -486,6 +403,15 @@ def test_syslog(scheme: str) -> None:
     ("kind", "address"),
     [
         ("webhook", "ftp://a"),
+        ("webhook", "http://example.com/"),
+        ("ocsf", "http://192.168.0.5/"),
+        ("webhook", "http://localhost.example.com/"),
+        ("webhook", "https://169.254.169.254/latest"),
+        ("webhook", "https://[fe80::1]/"),
+        ("webhook", "https://[::ffff:169.254.169.254]/"),
+        ("ocsf", "https://[fd00:ec2::254]/"),
+        ("syslog", "tcp://169.254.1.1:514"),
+        ("chat", "json://169.254.169.254/"),
         ("webhook", "https://"),
         ("syslog", "https://a"),
         ("chat", "nonsense"),
@@ -501,6 +427,23 @@ def test_addresses_that_cannot_be(kind: str, address: str) -> None:
     with pytest.raises(ConsentryError):
         channel(address, kind)
     assert not Channel.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        ("webhook", "http://localhost:9/"),
+        ("webhook", "http://127.0.0.9:9/"),
+        ("ocsf", "http://[::1]:9/"),
+        ("webhook", "https://10.1.2.3/"),
+        ("ocsf", "https://192.168.0.5:8088/"),
+        ("syslog", "tcp://10.1.2.3:514"),
+    ],
+)
+def test_addresses_of_this_machine_and_of_private_networks(kind: str, address: str) -> None:
+    made, _ = channel(address, kind)
+    assert made.shown_address == address.removesuffix("/")
 
 
 @pytest.mark.django_db
@@ -523,7 +466,7 @@ def test_quiet_hours_and_digests() -> None:
 def test_the_page_makes_tests_and_forgets_a_channel(receiver: Receiver) -> None:
     client = administrator()
     form = {"kind": "webhook", "name": "Ours", "address": receiver.address, "least_severity": "low", "pace": "at_once", "timezone": "UTC"}
-    page = client.post("/administration/notifications/", form).content.decode()
+    page = client.post("/administration/notifications/", form, follow=True).content.decode()
     assert "whsec_" in page
     assert "secret-path" not in page
     made = Channel.objects.get()
@@ -535,5 +478,9 @@ def test_the_page_makes_tests_and_forgets_a_channel(receiver: Receiver) -> None:
     page = client.post(f"/administration/notifications/{made.pk}/deed/", {"deed": "test"}, follow=True).content.decode()
     assert "answered with status 400" in page
     assert client.post(f"/administration/notifications/{made.pk}/", {**form, "address": "", "name": "Renamed"}).status_code == 302
-    client.post(f"/administration/notifications/{made.pk}/deed/", {"deed": "delete"})
+    asked = client.get(f"/administration/notifications/{made.pk}/delete/").content.decode()
+    assert "Its delivery log is deleted for ever" in asked
+    assert Delivery.objects.exists()
+    client.post(f"/administration/notifications/{made.pk}/delete/")
+    assert not Channel.objects.exists()
     assert not Delivery.objects.exists()

@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
 
+import consentry
 from consentry.accounts import services as accounts
-from consentry.accounts.models import ApiToken, Person, Role
+from consentry.accounts.models import Account, ApiToken, Person, Role
+from consentry.audit import services as audit
 from consentry.connect.models import Registration
+from consentry.policy.models import AlertState, Policy
+from consentry.policy.predefined import BY_KEY as PREDEFINED
+from consentry.risk.signals import BY_KEY as SIGNALS
+from consentry.web.audit_words import ACTIONS
 
 CLIENT_ID = "051ee30a-0fc0-56bf-97b2-17fe04c0ba17"
 
@@ -120,6 +127,52 @@ def test_deeds_are_on_the_audit_trail(as_role: Callable[[str], Client]) -> None:
     page = owner.get("/administration/audit/").content.decode()
     assert "accounts:token:created" in page
     assert "owner@demo.example" in page
+
+
+def audit_rows(client: Client) -> list[str]:
+    """The rows of the audit trail as text, newest first, without the time."""
+    page = client.get("/administration/audit/").content.decode()
+    rows = re.findall(r"<tr><td>.*?</td>(.*?)</tr>", page, re.DOTALL)
+    return [" ".join(unescape(re.sub(r"<[^>]+>", " ", row)).split()) for row in rows]
+
+
+def test_the_audit_trail_speaks_in_words(as_role: Callable[[str], Client], account: Account) -> None:
+    owner = as_role("owner")
+    own = Policy.objects.create(account=account, key="custom-1", title="Mail copiers", severity="low", rule=[])
+    deeds: list[tuple[str, str, dict[str, object]]] = [
+        ("risk:weights:changed", "Risk weights", {"factors": {"permission_reach": 0.5, "gone_signal": 0}}),
+        ("risk:weights:changed", "Risk weights", {"factors": {}}),
+        ("policy:alert:dismissed", "Acme", {"policy": "impersonation", "reason": "Ours\u202e"}),
+        ("policy:alert:resolved", "Acme", {"policy": own.key, "reason": ""}),
+        ("policy:alert:resolved", "Acme", {"policy": "custom-gone", "reason": ""}),
+        ("notify:channel:switched", "Ours", {"enabled": False}),
+        ("respond:plugin:decided", "Acme", {"state": "risk_accepted"}),
+        ("accounts:licence:granted", "CASB", {"until": None}),
+        ("later:thing:done", "Acme", {"how_often": 0, "why": ["a"]}),
+    ]
+    for action, subject, detail in deeds:
+        audit.record(account.pk, actor="me", action=action, subject=subject, **detail)
+    assert audit_rows(owner)[: len(deeds)] == [
+        "me later:thing:done Acme Why: ['a'] How often: 0",
+        "me Granted a licence accounts:licence:granted CASB —",
+        "me Decided on a plugin respond:plugin:decided Acme State: Risk accepted",
+        "me Switched a channel on or off notify:channel:switched Ours Switched: off",
+        "me Resolved an alert policy:alert:resolved Acme Policy: custom-gone",
+        "me Resolved an alert policy:alert:resolved Acme Policy: Mail copiers",
+        f"me Dismissed an alert policy:alert:dismissed Acme Policy: {PREDEFINED['impersonation'].title} Reason: Ours[U+202E]",
+        "me Changed the risk weights risk:weights:changed Risk weights Weights: all as delivered",
+        f"me Changed the risk weights risk:weights:changed Risk weights Weights: gone_signal × 0, {SIGNALS['permission_reach'].title} × 0.5",
+    ]
+
+
+def test_every_action_that_is_recorded_has_words() -> None:
+    source = "\n".join(path.read_text() for path in Path(consentry.__file__).parent.rglob("*.py"))
+    written = set(re.findall(r'action="([a-z_:]+)"', source))
+    prefixes = set(re.findall(r'action=f"([a-z_:]+)\{', source))
+    assert written <= set(ACTIONS)
+    assert {f"policy:alert:{state}" for state in AlertState.values} <= set(ACTIONS)
+    assert all(any(action.startswith(prefix) for action in set(ACTIONS) - written) for prefix in prefixes)
+    assert all(action in written or action.startswith(tuple(prefixes)) for action in ACTIONS), "nothing that is never recorded"
 
 
 def test_machines_get_their_answers(anonymous: Client) -> None:

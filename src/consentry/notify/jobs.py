@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from procrastinate.contrib.django import app
@@ -9,11 +10,19 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from consentry.notify import services
 
+_SCHEDULE = timedelta(minutes=1)  # as the cron below
+
 
 @app.task(name="notify.deliver")
 def deliver(channel_id: str) -> None:
-    """Send what is due over a channel."""
+    """Send what is due over a channel, and come back for a try that is due before the schedule would see it."""
     services.deliver_due(UUID(channel_id))
+    if at := services.next_due(UUID(channel_id), within=_SCHEDULE):
+        try:
+            # The moment is part of the lock: a later one that is queued already must not keep this one back.
+            deliver.configure(schedule_at=at, queueing_lock=f"notify.deliver:{channel_id}:{at.isoformat()}").defer(channel_id=channel_id)
+        except AlreadyEnqueued:
+            return
 
 
 @app.periodic(cron="* * * * *")

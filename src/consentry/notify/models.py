@@ -51,6 +51,8 @@ class Channel(models.Model):
     timezone = models.CharField(max_length=60, default="UTC")
     enabled = models.BooleanField(default=True)
     disabled_reason = models.TextField(blank=True)
+    tried_at = models.DateTimeField(null=True)  # the last try with the present kind, address and secret
+    last_error = models.TextField(blank=True)  # how it went, empty when it arrived
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=320)
 

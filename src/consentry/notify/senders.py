@@ -17,9 +17,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import NameResolutionError
 
 from consentry import __version__
 from consentry.core.hostile import display_text
+from consentry.notify import addresses
 
 TIMEOUT_SECONDS = 15
 _SECRET_PREFIX = "whsec_"  # noqa: S105  # the public prefix of such secrets
@@ -38,10 +40,10 @@ _SYSLOG_PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
 
 
 class NotDelivered(Exception):
-    """Why a try failed, in one sentence; ``gone`` when the receiver wants no more, ``pause`` for how long it wants to be left alone."""
+    """Why a try failed and what to do, a sentence each; ``gone`` when the receiver wants no more, ``pause`` when it wants to be left alone."""
 
-    def __init__(self, why: str, *, gone: bool = False, pause: timedelta = timedelta()) -> None:
-        super().__init__(why)
+    def __init__(self, why: str, remedy: str, *, gone: bool = False, pause: timedelta = timedelta()) -> None:
+        super().__init__(f"{why} {remedy}")
         self.gone = gone
         self.pause = pause
 
@@ -73,6 +75,8 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 def send_webhook(address: str, secret: str, message: Message, payload: dict[str, Any], *, now: datetime) -> None:
     """POST ``payload``, signed. Redirects are not followed. Raises ``NotDelivered`` for anything but a 2xx."""
+    host = urlsplit(address).hostname or ""
+    _refuse_off_limits(host)
     body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
     timestamp = int(now.timestamp())
     headers = {
@@ -86,9 +90,59 @@ def send_webhook(address: str, secret: str, message: Message, payload: dict[str,
         with requests.post(address, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True) as answer:
             status, asked = answer.status_code, answer.headers.get("Retry-After", "")
     except requests.RequestException as error:
-        raise NotDelivered(f"{_host(address)} can't be reached ({type(error).__name__}).") from error
+        raise _unreachable(host, error) from error
     if not 200 <= status < 300:
-        raise NotDelivered(f"{_host(address)} answered with status {status}.", gone=status == 410, pause=_pause(asked, now))
+        raise NotDelivered(f"{host} answered with status {status}.", _advice(status), gone=status == 410, pause=_pause(asked, now))
+
+
+def _advice(status: int) -> str:
+    """What to do about an answer that is not a 2xx."""
+    if 300 <= status < 400:
+        return "Redirects are not followed: enter the address to which it leads."
+    if status in {401, 403}:
+        return "Check the password or token in the address, and that the receiver has this channel's signing secret."
+    if status in {404, 405}:
+        return "Check the path of the address."
+    if status == 410:
+        return "The receiver wants no more messages; make a new address there, or delete the channel."
+    if status in {408, 425, 429}:
+        return "The receiver is busy; try again later."
+    if status >= 500:
+        return "The fault is at the receiver: look into its log."
+    return "The receiver refuses the message: check the address, and look into its log."
+
+
+def _unreachable(host: str, error: Exception) -> NotDelivered:
+    """Why no answer came, by what the network says."""
+    if isinstance(error, requests.exceptions.SSLError | ssl.SSLError):
+        return NotDelivered(
+            f"A secure connection to {host} can't be made.", "Check its certificate: the names in it, its last day and who issued it."
+        )
+    if isinstance(error, requests.Timeout | TimeoutError):
+        return NotDelivered(
+            f"{host} did not answer within {TIMEOUT_SECONDS} seconds.", "Check that it runs, and that a firewall lets this machine through."
+        )
+    if isinstance(_reason(error), socket.gaierror | NameResolutionError):
+        return NotDelivered(f"{host} can't be found.", "Check the name in the address, and that this machine can look it up.")
+    what = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+    return NotDelivered(f"{host} can't be reached ({what}).", "Check host and port of the address, and that the receiver runs.")
+
+
+def _reason(error: Exception) -> object:
+    """What urllib3 gives as the cause, which requests wraps; otherwise the error itself."""
+    return getattr(error.args[0], "reason", error) if error.args else error
+
+
+def _refuse_off_limits(host: str) -> None:
+    """Raise ``NotDelivered`` when a name stands for an address to which nothing may be sent."""
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return  # a proxy may know it; if not, the try itself says what is wrong
+    if any(addresses.is_off_limits(one) for one in found):
+        raise NotDelivered(
+            f"{host} is a link-local address or a metadata service, to which nothing is sent.", "Enter the address of the receiver itself."
+        )
 
 
 def _pause(asked: str, moment: datetime) -> timedelta:
@@ -153,6 +207,7 @@ def send_syslog(address: str, message: Message) -> None:
     """One RFC 5424 message with the finding as JSON, over ``udp://``, ``tcp://`` or ``tls://``. Raises ``NotDelivered``."""
     parts = urlsplit(address)
     host, port = parts.hostname or "", parts.port or _SYSLOG_PORTS.get(parts.scheme, 514)
+    _refuse_off_limits(host)
     priority = _SYSLOG_FACILITY * 8 + _SYSLOG_LEVELS.get(message.severity, 6)
     text = json.dumps(ocsf_finding(message), separators=(",", ":"))
     name = socket.gethostname() or "-"
@@ -171,23 +226,7 @@ def send_syslog(address: str, message: Message) -> None:
             else:
                 plain.sendall(framed)
     except OSError as error:
-        raise NotDelivered(f"{host} can't be reached ({error.strerror or type(error).__name__}).") from error
-
-
-def is_host(host: str) -> bool:
-    """True when ``host`` can be looked up: no label is empty or too long, and nothing in it is a space or can't be seen."""
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        return False
-    return bool(host) and host.isprintable() and " " not in host
-
-
-def is_chat_address(address: str) -> bool:
-    """True when apprise knows what to do with the address."""
-    import apprise  # as in send_chat
-
-    return bool(apprise.Apprise().add(address))
+        raise _unreachable(host, error) from error
 
 
 def send_chat(address: str, messages: Sequence[Message]) -> None:
@@ -196,16 +235,14 @@ def send_chat(address: str, messages: Sequence[Message]) -> None:
 
     room = apprise.Apprise()
     if not room.add(address):
-        raise NotDelivered("The address is not one that apprise knows.")
+        raise NotDelivered("The address is not one that apprise knows.", "See github.com/caronc/apprise/wiki.")
     title = display_text(messages[0].title if len(messages) == 1 else f"{len(messages)} messages of Consentry")
     lines = [message.body if len(messages) == 1 else f"{message.title}\n{message.body}" for message in messages]
     body = "\n\n".join("\n".join(display_text(line) for line in text.splitlines()) for text in lines)
     if not room.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
-        raise NotDelivered("The service did not take the message.")
-
-
-def _host(address: str) -> str:
-    return urlsplit(address).hostname or "The address"
+        raise NotDelivered(
+            "The service did not take the message.", "Check the host, and the password or token in the address, and that the service is up."
+        )
 
 
 def _stamp(moment: datetime) -> str:

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -22,7 +21,7 @@ from consentry.core import events, secrets
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.core.secrets import Secret
-from consentry.notify import senders
+from consentry.notify import addresses, senders
 from consentry.notify.models import Channel, ChannelKind, Delivery, DeliveryState, Pace, Severity
 from consentry.notify.senders import Message, NotDelivered
 
@@ -36,12 +35,8 @@ _MOST_TOGETHER = 100
 _LEASE = timedelta(minutes=2)  # longer than any try
 _DAILY_AT = time(8)
 _WEIGHTS = {name: weight for weight, name in enumerate(Severity.values)}
-_SCHEMES = {
-    ChannelKind.WEBHOOK: ("https", "http"),
-    ChannelKind.OCSF: ("https", "http"),
-    ChannelKind.SYSLOG: ("udp", "tcp", "tls"),
-}
-_SIGNED = (ChannelKind.WEBHOOK, ChannelKind.OCSF)
+SIGNED = (ChannelKind.WEBHOOK, ChannelKind.OCSF)  # the kinds with a signing secret
+_LAST_TRY = ("tried_at", "last_error")
 _log = logging.getLogger(__name__)
 
 
@@ -49,27 +44,64 @@ _log = logging.getLogger(__name__)
 def save_channel(account: Account, channel: Channel | None, *, actor: str, address: str, **fields: Any) -> tuple[Channel, str | None]:
     """Make or change a channel; an empty ``address`` keeps the old one. Returns it and, once, a new signing secret.
 
-    Raises ``ConsentryError`` for an address that can't be one, or a name that is taken.
+    Raises ``ConsentryError`` for an address that the kind can't use, a name that is taken, or half of the quiet hours.
     """
     made = channel is None
     channel = channel or Channel(account=account, created_by=actor)
+    before = "" if made else channel.kind
     for name, value in fields.items():
         setattr(channel, name, value)
-    if channel.timezone not in available_timezones():
-        raise ConsentryError("timezone_unknown", f"There is no time zone {channel.timezone}.", "Choose one such as Europe/Amsterdam.")
-    if Channel.objects.filter(account=account, name=channel.name).exclude(pk=channel.pk).exists():
-        raise ConsentryError("channel_name_taken", f"There is a channel called {channel.name} already.", "Choose another name.")
+    _check_fields(channel)
     if address or made:
-        channel.shown_address = _checked(channel.kind, address)
+        channel.shown_address = addresses.checked(channel.kind, address)
         channel.address = secrets.box().encrypt(address, context=f"notify.channel.address:{channel.pk}")
-    secret = None
-    if channel.kind in _SIGNED and channel.secret is None:
-        secret = senders.new_secret()
-        channel.secret = secrets.box().encrypt(secret, context=f"notify.channel.secret:{channel.pk}")
-    channel.save()
+    elif channel.kind != before:
+        channel.shown_address = _check_stored(channel)
+    changed = [*fields, "address", "shown_address", "secret"]  # not what a worker may write meanwhile
+    if address or channel.kind != before:
+        channel.tried_at, channel.last_error = None, ""
+        changed += _LAST_TRY
+    secret = _give_secret(channel) if channel.kind in SIGNED and channel.secret is None else None
+    channel.save(update_fields=None if made else changed)
     deed = "made" if made else "changed"
     audit.record(account.id, actor=actor, action=f"notify:channel:{deed}", subject=channel.name, kind=channel.kind)
     return channel, secret
+
+
+def _check_fields(channel: Channel) -> None:
+    if channel.timezone not in available_timezones():
+        raise ConsentryError("timezone_unknown", f"There is no time zone {channel.timezone}.", "Choose one such as Europe/Amsterdam.")
+    if (channel.quiet_from is None) != (channel.quiet_until is None):
+        raise ConsentryError("quiet_hours_half", "Quiet hours need a beginning and an end.", "Give both times, or leave both empty.")
+    if channel.quiet_from is not None and channel.quiet_from == channel.quiet_until:
+        raise ConsentryError("quiet_hours_empty", "The quiet hours end when they begin.", "Give two different times, or leave both empty.")
+    if Channel.objects.filter(account=channel.account_id, name=channel.name).exclude(pk=channel.pk).exists():
+        raise ConsentryError("channel_name_taken", f"There is a channel called {channel.name} already.", "Choose another name.")
+
+
+def _check_stored(channel: Channel) -> str:
+    try:
+        return addresses.checked(channel.kind, _address(channel))
+    except ConsentryError as error:
+        label = ChannelKind(channel.kind).label
+        raise ConsentryError(error.code, f"The stored address is not one for “{label}”.", "Enter the new address as well.") from error
+
+
+def _give_secret(channel: Channel) -> str:
+    secret = senders.new_secret()
+    channel.secret = secrets.box().encrypt(secret, context=f"notify.channel.secret:{channel.pk}")
+    return secret
+
+
+@transaction.atomic
+def replace_secret(channel: Channel, *, actor: str) -> None:
+    """Sign with a new secret from now on; the old one is gone. Raises ``ConsentryError`` for a kind that is not signed."""
+    if channel.kind not in SIGNED:
+        raise ConsentryError("channel_not_signed", "Messages over this channel are not signed.", "Only webhooks have a signing secret.")
+    _give_secret(channel)
+    channel.tried_at, channel.last_error = None, ""
+    channel.save(update_fields=["secret", *_LAST_TRY])
+    audit.record(channel.account_id, actor=actor, action="notify:channel:secret_replaced", subject=channel.name)
 
 
 @transaction.atomic
@@ -155,6 +187,12 @@ def waiting_channels() -> list[UUID]:
     return sorted(set(_due().values_list("channel_id", flat=True)))
 
 
+def next_due(channel_id: UUID, within: timedelta) -> datetime | None:
+    """When the next message over a channel is due, if that is so soon."""
+    waiting = Delivery.objects.filter(channel=channel_id, channel__enabled=True, state=DeliveryState.PENDING, due_at__lte=now() + within)
+    return waiting.order_by("due_at").values_list("due_at", flat=True).first()
+
+
 def _due() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=DeliveryState.PENDING, due_at__lte=now(), channel__enabled=True)
 
@@ -211,6 +249,9 @@ def _send(channel: Channel, deliveries: list[Delivery]) -> int:
         else:
             one.due_at = moment + max(pause, RETRIES[failures - 1]) * random.uniform(1, 1 + _JITTER)  # noqa: S311  # jitter
         one.save(update_fields=["tries", "state", "delivered_at", "due_at"])
+    # Says nothing of a kind, address or secret that came during the try.
+    sealed = {"address": bytes(channel.address), "secret": bytes(channel.secret) if channel.secret else None}
+    Channel.objects.filter(pk=channel.pk, kind=channel.kind, **sealed).update(tried_at=moment, last_error=error)
     return 0 if error else len(deliveries)
 
 
@@ -229,12 +270,12 @@ def _try(channel: Channel, deliveries: list[Delivery], moment: datetime) -> tupl
         place = traceback.extract_tb(problem.__traceback__)[-1]
         # Not its text, which may quote an address with its password.
         _log.error("channel %s failed with %s at %s:%s", channel.pk, type(problem).__name__, place.filename, place.lineno)
-        return f"The message can't be sent to {channel.shown_address} ({type(problem).__name__}).", timedelta()
+        return f"The message can't be sent to {channel.shown_address} ({type(problem).__name__}). Enter the address again.", timedelta()
     return "", timedelta()
 
 
 def _hand_over(channel: Channel, messages: list[Message], moment: datetime) -> None:
-    address = str.__str__(secrets.box().decrypt(bytes(channel.address), context=f"notify.channel.address:{channel.pk}"))
+    address = _address(channel)
     if channel.kind == ChannelKind.CHAT:
         senders.send_chat(address, messages)
         return
@@ -246,6 +287,10 @@ def _hand_over(channel: Channel, messages: list[Message], moment: datetime) -> N
             senders.send_webhook(address, str.__str__(signing_secret(channel)), message, payload, now=moment)
 
 
+def _address(channel: Channel) -> str:
+    return str.__str__(secrets.box().decrypt(bytes(channel.address), context=f"notify.channel.address:{channel.pk}"))
+
+
 def signing_secret(channel: Channel) -> Secret:
     """The secret with which a webhook is signed."""
     return secrets.box().decrypt(bytes(channel.secret or b""), context=f"notify.channel.secret:{channel.pk}")
@@ -253,27 +298,6 @@ def signing_secret(channel: Channel) -> Secret:
 
 def _message(delivery: Delivery) -> Message:
     return Message(delivery.message_id, delivery.kind, delivery.severity, delivery.title, delivery.body, delivery.data, delivery.created_at)
-
-
-def _checked(kind: str, address: str) -> str:
-    """The address as it may be shown. Raises ``ConsentryError`` when it can't be one."""
-    wrong = ConsentryError(
-        "address_not_understood",
-        "The address is not one that this kind of channel can use.",
-        "A webhook begins with https://, syslog with udp://, tcp:// or tls://; for mail and chats see github.com/caronc/apprise/wiki.",
-    )
-    if kind == ChannelKind.CHAT:
-        if not senders.is_chat_address(address):
-            raise wrong
-        return f"{urlsplit(address).scheme}://…"
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise wrong from error
-    if parts.scheme not in _SCHEMES[ChannelKind(kind)] or not host or not senders.is_host(host):
-        raise wrong
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{'/…' if parts.path.strip('/') or parts.query else ''}"
 
 
 def channels(account: Account) -> Iterable[Channel]:

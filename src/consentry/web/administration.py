@@ -21,6 +21,7 @@ from consentry.accounts.models import ApiToken, Person, Role
 from consentry.audit.models import AuditEvent
 from consentry.connect.models import Connector
 from consentry.core.errors import ConsentryError
+from consentry.web import audit_words
 from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.forms import LicenceForm, PersonForm, RoleForm, TokenForm
 from consentry.web.labels import licence_sign
@@ -164,4 +165,5 @@ def audit_trail(request: ConsoleRequest) -> HttpResponse:
     """What people and the product did, newest first."""
     events = AuditEvent.objects.filter(account=request.user.account).order_by("-at", "-pk")
     page = Paginator(events, AUDIT_PAGE).get_page(request.GET.get("page"))
-    return render(request, "administration/audit.html", {"page": page})
+    context = {"page": page, "entries": audit_words.entries(request.user.account, page.object_list)}
+    return render(request, "administration/audit.html", context)

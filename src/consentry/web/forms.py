@@ -182,7 +182,10 @@ class ChannelForm(forms.Form):
     )
     quiet_from = forms.TimeField(label="Quiet from", required=False, widget=forms.TimeInput(attrs={"type": "time"}))
     quiet_until = forms.TimeField(
-        label="Quiet until", required=False, widget=forms.TimeInput(attrs={"type": "time"}), help_text="What is critical comes through."
+        label="Quiet until",
+        required=False,
+        widget=forms.TimeInput(attrs={"type": "time"}),
+        help_text="Both or neither. What is critical comes through.",
     )
     timezone = forms.CharField(label="Time zone", max_length=60, initial="UTC", widget=forms.TextInput(attrs={"list": "timezones"}))
 
