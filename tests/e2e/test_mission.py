@@ -150,7 +150,7 @@ def test_an_analyst_is_warned_asks_what_if_and_builds_a_policy(demo: Demo, windo
     expect(page.get_by_text("Asked the person")).to_be_visible()
     page.get_by_role("link", name="PERFECTDATA SOFTWARE").click()
     page.get_by_label(re.compile("What if it were removed")).first.check()
-    expect(page.get_by_text("Without this permission:")).to_be_visible()
+    expect(page.get_by_text("Without this permission:")).to_be_in_viewport()
 
     page.goto(f"{demo.address}/policies/new/")
     page.get_by_label("Name", exact=True).fill("Mail copiers")
