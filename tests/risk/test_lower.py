@@ -12,7 +12,7 @@ from tests.risk.test_score import NOW, anything, days_ago, held, permissions
 
 from consentry.risk.catalogue import LEVELS
 from consentry.risk.facts import Drift, Facts, Held
-from consentry.risk.lower import MOST_SCORES, lower
+from consentry.risk.lower import MOST_SCORES, alone, lower
 from consentry.risk.permission_words import SENTENCES
 from consentry.risk.score import score, without
 from consentry.risk.signals import SIGNALS
@@ -59,6 +59,11 @@ def test_of_a_few_permissions_none_is_proposed_in_vain(facts: Facts) -> None:
     proposed = lower(facts).permissions
     for one in proposed:
         assert grade(without(facts, *(set(proposed) - {one})).level) == grade(score(facts).level)
+
+
+@given(st.one_of(anything, many))
+def test_each_permission_alone_weighs_what_it_weighs(facts: Facts) -> None:
+    assert alone(facts) == {held: without(facts, held).score for held in facts.permissions}
 
 
 @given(st.one_of(anything, many))

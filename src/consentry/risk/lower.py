@@ -1,4 +1,4 @@
-"""What would lower a plugin's level: the fewest permissions whose removal does. Pure; it changes nothing."""
+"""What removing permissions would do to a plugin's score: each one alone, and the fewest that lower its level. Pure; it changes nothing."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ class Lower:
     permissions: tuple[Held, ...]
     result: Score
     stays: Reason | None = None
+
+
+def alone(facts: Facts, factors: Mapping[str, float] | None = None) -> dict[Held, float]:
+    """The score without each permission alone. Where several together make no difference, each of them makes none."""
+    present = score(facts, factors).score
+    found: dict[Held, float] = {}
+    parts = [list(dict.fromkeys(facts.permissions))] if facts.permissions else []
+    while parts:
+        part = parts.pop()
+        result = without(facts, *part, factors=factors).score
+        if len(part) == 1 or result == present:
+            found.update(dict.fromkeys(part, result))
+        else:
+            parts += [part[: len(part) // 2], part[len(part) // 2 :]]
+    return found
 
 
 def lower(facts: Facts, factors: Mapping[str, float] | None = None) -> Lower:

@@ -13,8 +13,8 @@ from django.shortcuts import get_object_or_404, render
 from consentry.inventory.models import Plugin
 from consentry.risk import queries as risk
 from consentry.risk.catalogue import LEVELS
-from consentry.risk.facts import NO_VALUE, Facts, Held
-from consentry.risk.lower import lower
+from consentry.risk.facts import Facts, Held
+from consentry.risk.lower import alone, lower
 from consentry.risk.score import Score, score, without
 from consentry.web.access import ConsoleRequest, require_role
 
@@ -37,22 +37,21 @@ def weighed(found: Plugin, rows: list[dict[str, Any]], ticked: set[str]) -> dict
         return {"permissions": rows}
     factors = risk.factors(found.connector.account_id)
     present = score(facts, factors)
-    found_set = _lower(facts, present, factors)
-    proposed = {_key(held) for held in found_set["held"]} if found_set else set()
-    alone: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for held in facts.permissions:
-        result = without(facts, held, factors=factors)
+    proposal = _lower(facts, present, factors)
+    proposed = {_key(held) for held in proposal["held"]} if proposal else set()
+    weights: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for held, result in alone(facts, factors).items():
         key = _key(held)
-        alone[held.kind, held.resource, held.value] = {
+        weights[held.kind, held.resource, held.value] = {
             "key": key,
-            "score": result.score,
-            "lower": result.score < present.score,
-            "offered": result.score < present.score or held.judged.level != "low" or key in proposed,
+            "score": result,
+            "lower": result < present.score,
+            "offered": result < present.score or held.judged.level != "low" or key in proposed,
             "ticked": key in ticked,
         }
     return {
-        "permissions": [{**row, "lowers": _of(alone, row)} for row in rows],
-        "lower": found_set,
+        "permissions": [{**row, "lowers": _of(weights, row)} for row in rows],
+        "lower": proposal,
         **_without(facts, ticked, factors),
     }
 
@@ -74,18 +73,17 @@ def _lower(facts: Facts, present: Score, factors: dict[str, float]) -> dict[str,
     keys = dict.fromkeys(_key(held) for held in answer.permissions)
     return {
         "held": answer.permissions,
-        "names": [{"value": held.value or NO_VALUE, "resource": held.resource, "kind": held.kind} for held in answer.permissions],
         "result": answer.result,
         "stays": answer.stays,
         "query": urlencode({"without": list(keys)}, doseq=True),
     }
 
 
-def _of(alone: dict[tuple[str, str, str], dict[str, Any]], row: dict[str, Any]) -> dict[str, Any] | None:
+def _of(weights: dict[tuple[str, str, str], dict[str, Any]], row: dict[str, Any]) -> dict[str, Any] | None:
     """A row's own: what its resource doesn't define has an id as its value there, and none in the facts."""
     for resource in (row["resource"], risk.UNKNOWN_RESOURCE):
         for value in (row["value"], ""):
-            if weight := alone.get((row["kind"], resource, value)):
+            if weight := weights.get((row["kind"], resource, value)):
                 return weight
     return None
 
