@@ -91,7 +91,7 @@ def test_an_analyst_finds_decides_and_copies(demo: Demo, window: BrowserContext)
     page.get_by_role("button", name="Search").click()
     assert "q=PERFECT" in page.url and "risk=high" in page.url
     page.get_by_role("link", name="PERFECTDATA SOFTWARE").click()
-    expect(page.get_by_text("A known rogue app")).to_be_visible()
+    expect(page.get_by_role("link", name="A known rogue app is in the tenant")).to_be_visible()
     expect(page.get_by_role("heading", name="Who uses it")).to_be_visible()
     page.get_by_label("Mark as").select_option("unsanctioned")
     page.get_by_label("Note").fill("Copies mailboxes")
@@ -103,6 +103,39 @@ def test_an_analyst_finds_decides_and_copies(demo: Demo, window: BrowserContext)
     exported = json.loads(answer.text())
     assert [row["name"] for row in exported] == ["PERFECTDATA SOFTWARE"]
     assert exported[0]["decision"]["note"] == "Copies mailboxes"
+
+
+def test_what_would_lower_a_plugin_is_ticked_and_people_are_paged_in_place(demo: Demo, window: BrowserContext) -> None:
+    page = window.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    sign_in(page, demo)
+    page.goto(f"{demo.address}/plugins/?risk=high,critical&sort=-users")
+    page.get_by_role("table", name="Plugins").get_by_role("rowgroup").last.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name="What it may do")).to_be_visible()
+    address = page.url
+    answer = page.get_by_role("status").filter(has_text="Nothing was changed")
+    tick = page.get_by_role("link", name=re.compile("^Tick (it|these)"))
+    tick.focus()
+    page.keyboard.press("Enter")
+    expect(answer).to_be_in_viewport()
+    expect(tick).to_be_focused()
+    ticked = page.get_by_role("checkbox", checked=True)
+    number = ticked.count()
+    assert number > 0
+    ticked.last.uncheck()
+    expect(answer if number > 1 else page.locator("#what-if:empty")).to_have_count(1)
+    people = page.get_by_role("table", name="People").get_by_role("row")
+    expect(people).to_have_count(21)
+    page.get_by_role("link", name="Next", exact=True).click()
+    expect(page.get_by_text("21 to 40 of")).to_be_visible()
+    page.get_by_role("link", name=re.compile("^Show all")).click()
+    page.get_by_role("link", name="Show fewer").click()
+    expect(people).to_have_count(21)
+    expect(ticked).to_have_count(number - 1)  # the rest of the page stays as it is
+    assert page.url == address
+    assert not problems, problems
 
 
 def test_a_refusal_is_explained(demo: Demo, window: BrowserContext) -> None:
@@ -150,7 +183,7 @@ def test_an_analyst_is_warned_asks_what_if_and_builds_a_policy(demo: Demo, windo
     expect(page.get_by_text("Asked the person")).to_be_visible()
     page.get_by_role("link", name="PERFECTDATA SOFTWARE").click()
     page.get_by_label(re.compile("What if it were removed")).first.check()
-    expect(page.get_by_text("Without this permission:")).to_be_visible()
+    expect(page.get_by_text("Without this permission:")).to_be_in_viewport()
 
     page.goto(f"{demo.address}/policies/new/")
     asked = page.get_by_label("What to look at")

@@ -33,7 +33,9 @@ class Wanted(schemas.Paging):
     risk: str = _any_of(RiskLevel.values)
     decision: str = _any_of(DecisionState.values)
     origin: str = _any_of(Origin.values)
-    permission: str = Field("", description="Value of a scope or app role, such as Mail.Read.")
+    permission: str = Field(
+        "", description="Value of a scope or app role, such as Mail.Read; application:Mail.Read or delegated:Mail.Read for one kind."
+    )
     connected_to: str = Field("", description="Service, such as Exchange Online.")
     user: str = Field("", description="Address or object id of somebody who granted it.")
     used: str = _any_of(filters.USED)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote, urlencode
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from consentry.core.clock import now
 from consentry.inventory.models import (
+    AppRoleAssignment,
     DecisionState,
     DelegatedGrant,
     GrantSummary,
@@ -70,6 +71,34 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
+class Permission:
+    """One kind of permission by its value, on one resource or on any.
+
+    As a filter it is written ``application:Mail.Read`` or, with the app id of its resource, ``delegated:<app id>/Mail.Read``. A percent sign
+    or comma of the value is percent-encoded, as commas join values. A resource whose app id isn't known goes by its object id.
+    """
+
+    kind: str
+    value: str
+    resource: UUID | None = None
+
+    def __str__(self) -> str:
+        value = quote(self.value, safe="/:.-_~!$&'()*+;=@")
+        return f"{self.kind}:{self.resource}/{value}" if self.resource else f"{self.kind}:{value}"
+
+    @classmethod
+    def parse(cls, text: str) -> Permission | None:
+        """From a filter's value; None where it is a plain value, which means either kind on any resource."""
+        kind, _, rest = text.partition(":")
+        if not rest or kind not in {"application", "delegated"}:
+            return None
+        resource, slash, value = rest.partition("/")
+        if slash and _is_uuid(resource):
+            return cls(kind, _decoded(value), UUID(resource))
+        return cls(kind, _decoded(rest))
+
+
+@dataclass(frozen=True, slots=True)
 class PluginFilter:
     """Parsed filters: name to the values of which any one suffices. Unknown names and values are left out."""
 
@@ -112,7 +141,7 @@ class PluginFilter:
     def chips(self) -> list[Chip]:
         """What is on, for the page."""
         return [
-            Chip(LABELS[name], ", ".join(_WORDS.get(name, {}).get(value, value) for value in values), self.query(**{name: None}))
+            Chip(LABELS[name], ", ".join(_words(name, value) for value in values), self.query(**{name: None}))
             for name, values in self.values.items()
         ]
 
@@ -133,6 +162,10 @@ def ordered(rows: QuerySet[Plugin], sort: str) -> QuerySet[Plugin]:
     return rows.order_by(field.desc(nulls_last=True) if wanted.startswith("-") else field.asc(nulls_last=True), "id")
 
 
+def _decoded(value: str) -> str:
+    return unquote(value).replace("\x00", "")
+
+
 def _means_something(name: str, value: str) -> bool:
     if name == "new_since":
         return _moment(value) is not None
@@ -148,6 +181,13 @@ def _moment(value: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _words(name: str, value: str) -> str:
+    """A filter's value as a chip shows it."""
+    if name == "permission" and (exact := Permission.parse(value)):
+        return f"{exact.value} ({exact.kind})"
+    return _WORDS.get(name, {}).get(value, value)
 
 
 def _condition(name: str, values: tuple[str, ...]) -> Q:
@@ -186,10 +226,50 @@ def _used(values: tuple[str, ...]) -> Q:
 
 
 def _holds(values: tuple[str, ...]) -> Q:
+    exact = [(value, Permission.parse(value)) for value in values]
+    condition = _holds_any([value for value, parsed in exact if parsed is None])
+    for _, parsed in exact:
+        if parsed is not None:
+            condition |= Q(Exists(_delegated(parsed) if parsed.kind == "delegated" else _application(parsed)))
+    return condition
+
+
+def _resources(app_id: UUID) -> list[UUID]:
+    """The object ids that a resource has in its tenants."""
+    return [app_id, *Plugin.objects.filter(app_id=app_id).values_list("service_principal_id", flat=True)]
+
+
+def _delegated(wanted: Permission) -> QuerySet[GrantSummary]:
+    found = GrantSummary.objects.filter(
+        connector_id=OuterRef("connector_id"),
+        client_id=OuterRef("service_principal_id"),
+        scope_set__values__contains=[wanted.value],
+    )
+    return found.filter(resource_id__in=_resources(wanted.resource)) if wanted.resource else found
+
+
+def _application(wanted: Permission) -> QuerySet[AppRoleAssignment]:
+    """By its definition; an app role that its resource doesn't define goes by its id."""
+    found = AppRoleAssignment.objects.filter(
+        connector_id=OuterRef("connector_id"), principal_id=OuterRef("service_principal_id"), removed_at__isnull=True
+    )
+    if wanted.resource:
+        found = found.filter(resource_id__in=_resources(wanted.resource))
+    defined = PermissionDefinition.objects.filter(
+        connector_id=OuterRef("connector_id"),
+        resource_id=OuterRef("resource_id"),
+        permission_id=OuterRef("app_role_id"),
+        kind="application",
+    )
+    named = Q(Exists(defined.filter(value=wanted.value)))
+    return found.filter(named | Q(~Exists(defined), app_role_id=wanted.value) if _is_uuid(wanted.value) else named)
+
+
+def _holds_any(values: list[str]) -> Q:
     delegated = GrantSummary.objects.filter(
         connector_id=OuterRef("connector_id"),
         client_id=OuterRef("service_principal_id"),
-        scope_set__values__overlap=list(values),
+        scope_set__values__overlap=values,
     )
     roles = list(PermissionDefinition.objects.filter(kind="application", value__in=values).values_list("permission_id", flat=True))
     from_roles = Plugin.objects.none()

@@ -33,9 +33,9 @@ def counts(connector_id: UUID) -> dict[str, int]:
 
 
 _PERMISSIONS = """
-SELECT kind, resource, value, title, description, level, service, everybody, users, granted_by, since, admin_only, inherited_from FROM (
-  SELECT 'delegated' AS kind, coalesce(r.name, g.resource_id::text) AS resource, v AS value, coalesce(max(d.title), '') AS title,
-    coalesce(max(d.description), '') AS description, coalesce(max(d.level), 'low') AS level, coalesce(max(d.service), '') AS service,
+SELECT kind, resource, resource_app_id, value, title, description, service, everybody, users, granted_by, since, admin_only, inherited_from FROM (
+  SELECT 'delegated' AS kind, coalesce(r.name, g.resource_id::text) AS resource, r.app_id AS resource_app_id, v AS value, coalesce(max(d.title), '') AS title,
+    coalesce(max(d.description), '') AS description, coalesce(max(d.service), '') AS service,
     bool_or(g.consent_type = 'AllPrincipals') AS everybody, count(DISTINCT g.principal_id) AS users,
     max(g.granted_by) FILTER (WHERE g.consent_type = 'AllPrincipals') AS granted_by, coalesce(max(g.granted_at), min(g.first_seen)) AS since,
     coalesce(max(greatest(d.takeover, d.data)), 0) AS weight, bool_or(d.admin_only) AS admin_only,
@@ -43,18 +43,18 @@ SELECT kind, resource, value, title, description, level, service, everybody, use
   FROM inventory_delegatedgrant g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
   LEFT JOIN inventory_plugin r ON r.connector_id = g.connector_id AND r.service_principal_id = g.resource_id
   LEFT JOIN inventory_permissiondefinition d ON d.connector_id = g.connector_id AND d.resource_id = g.resource_id AND d.kind = 'delegated' AND d.value = v
-  WHERE g.connector_id = %(c)s AND g.client_id = %(sp)s AND g.removed_at IS NULL AND v <> '' GROUP BY 2, 3
+  WHERE g.connector_id = %(c)s AND g.client_id = %(sp)s AND g.removed_at IS NULL AND v <> '' GROUP BY 2, 3, 4
   UNION ALL
-  SELECT 'application', coalesce(r.name, a.resource_name, a.resource_id::text), coalesce(d.value, a.app_role_id::text), coalesce(d.title, ''),
-    coalesce(d.description, ''), coalesce(d.level, 'low'), coalesce(d.service, ''), true, 0, a.granted_by, coalesce(a.created_at, a.first_seen),
+  SELECT 'application', coalesce(r.name, a.resource_name, a.resource_id::text), r.app_id, coalesce(d.value, a.app_role_id::text), coalesce(d.title, ''),
+    coalesce(d.description, ''), coalesce(d.service, ''), true, 0, a.granted_by, coalesce(a.created_at, a.first_seen),
     coalesce(greatest(d.takeover, d.data), 0), true, NULL
   FROM inventory_approleassignment a
   LEFT JOIN inventory_plugin r ON r.connector_id = a.connector_id AND r.service_principal_id = a.resource_id
   LEFT JOIN inventory_permissiondefinition d ON d.connector_id = a.connector_id AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
   WHERE a.connector_id = %(c)s AND a.principal_id = %(sp)s AND a.removed_at IS NULL
   UNION ALL
-  SELECT i.kind, coalesce(r.name, i.resource_id::text), coalesce(d.value, i.permission), coalesce(d.title, ''), coalesce(d.description, ''),
-    coalesce(d.level, 'low'), coalesce(d.service, ''), true, 0, NULL, i.first_seen, coalesce(greatest(d.takeover, d.data), 0), d.admin_only,
+  SELECT i.kind, coalesce(r.name, i.resource_id::text), r.app_id, coalesce(d.value, i.permission), coalesce(d.title, ''), coalesce(d.description, ''),
+    coalesce(d.service, ''), true, 0, NULL, i.first_seen, coalesce(greatest(d.takeover, d.data), 0), d.admin_only,
     coalesce(b.name, i.source_id::text)
   FROM inventory_inheritedpermission i
   LEFT JOIN inventory_plugin r ON r.connector_id = i.connector_id AND r.service_principal_id = i.resource_id
@@ -108,24 +108,29 @@ WHERE g.connector_id = %(c)s AND g.principal_id = %(person)s AND g.removed_at IS
 GROUP BY p.id, p.risk_score, p.name ORDER BY p.risk_score DESC, p.name
 """
 _HELD_PERMISSIONS = """
-SELECT value, resource, kind, level, count(DISTINCT plugin) AS plugins FROM (
-  SELECT v AS value, coalesce(r.name, '') AS resource, 'delegated' AS kind, coalesce(d.level, 'low') AS level, p.id AS plugin, coalesce(greatest(d.takeover, d.data), 0) AS weight
+SELECT value, kind, resource_id, max(resource) AS resource, max(resource_app_id::text) AS resource_app_id, coalesce(max(title), '') AS title, coalesce(max(description), '') AS description,
+  bool_or(admin_only) AS admin_only, array_agg(DISTINCT connector_id) AS connectors, count(DISTINCT plugin) AS plugins FROM (
+  SELECT v AS value, 'delegated' AS kind, coalesce(r.app_id, g.resource_id) AS resource_id, r.name AS resource, r.app_id AS resource_app_id,
+    d.title, d.description, d.admin_only,
+    g.connector_id, p.id AS plugin, coalesce(greatest(d.takeover, d.data), 0) AS weight
   FROM inventory_grantsummary g
   JOIN connect_connector c ON c.id = g.connector_id AND c.account_id = %(account)s
-  JOIN inventory_plugin p ON p.connector_id = g.connector_id AND p.service_principal_id = g.client_id AND p.removed_at IS NULL AND p.origin <> 'microsoft'
+  JOIN inventory_plugin p ON p.connector_id = g.connector_id AND p.service_principal_id = g.client_id AND p.removed_at IS NULL AND p.origin <> 'microsoft' AND NOT p.is_console
   JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
   LEFT JOIN inventory_plugin r ON r.connector_id = g.connector_id AND r.service_principal_id = g.resource_id
   LEFT JOIN inventory_permissiondefinition d ON d.connector_id = g.connector_id AND d.resource_id = g.resource_id AND d.kind = 'delegated' AND d.value = v
   WHERE v <> ''
   UNION ALL
-  SELECT coalesce(d.value, a.app_role_id::text), coalesce(r.name, ''), 'application', coalesce(d.level, 'low'), p.id, coalesce(greatest(d.takeover, d.data), 0)
+  SELECT coalesce(d.value, a.app_role_id::text), 'application', coalesce(r.app_id, a.resource_id), coalesce(r.name, a.resource_name), r.app_id,
+    d.title, d.description, true,
+    a.connector_id, p.id, coalesce(greatest(d.takeover, d.data), 0)
   FROM inventory_approleassignment a JOIN connect_connector c ON c.id = a.connector_id AND c.account_id = %(account)s
-  JOIN inventory_plugin p ON p.connector_id = a.connector_id AND p.service_principal_id = a.principal_id AND p.removed_at IS NULL AND p.origin <> 'microsoft'
+  JOIN inventory_plugin p ON p.connector_id = a.connector_id AND p.service_principal_id = a.principal_id AND p.removed_at IS NULL AND p.origin <> 'microsoft' AND NOT p.is_console
   LEFT JOIN inventory_plugin r ON r.connector_id = a.connector_id AND r.service_principal_id = a.resource_id
   LEFT JOIN inventory_permissiondefinition d ON d.connector_id = a.connector_id AND d.resource_id = a.resource_id AND d.permission_id = a.app_role_id AND d.kind = 'application'
   WHERE a.removed_at IS NULL) x
 WHERE %(q)s = '' OR value ILIKE %(like)s
-GROUP BY value, resource, kind, level ORDER BY max(weight) DESC, plugins DESC, value LIMIT %(limit)s OFFSET %(offset)s
+GROUP BY value, kind, resource_id ORDER BY max(weight) DESC, plugins DESC, value, kind, resource_id LIMIT %(limit)s OFFSET %(offset)s
 """
 
 
@@ -187,7 +192,10 @@ def people(account_id: UUID, *, q: str = "", page: int = 1, size: int = 50) -> l
 
 
 def held_permissions(account_id: UUID, *, q: str = "", page: int = 1, size: int = 50) -> list[dict[str, Any]]:
-    """Permissions that plugins hold, the strongest first; one row more than ``size`` when there is another page."""
+    """Permissions that plugins hold, the strongest first; one row more than ``size`` when there is another page.
+
+    ``resource_id`` is the resource's app id, or its object id where the app id isn't known; the filter ``Permission`` takes either.
+    """
     return _listed(_HELD_PERMISSIONS, account_id, q, page, size)
 
 

@@ -103,6 +103,9 @@ _OBJECTS = {
 }
 
 
+LEVELS = ("none", "low", "medium", "high", "critical")  # from the lowest
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One permission as the catalogue sees it. Axes run from 0 to 10."""

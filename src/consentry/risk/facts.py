@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from consentry.risk.catalogue import Judged
 
+NO_VALUE = "default access"  # what a permission without a value is called
 _FOREIGN = {"third_party", "unknown"}
 
 

@@ -16,11 +16,12 @@ from consentry.core.clock import now
 from consentry.inventory.models import Decision, DecisionState, Plugin, TenantFact
 from consentry.risk.catalogue import GRAPH, Judged, judge
 from consentry.risk.consent_policy import refuser
-from consentry.risk.facts import Burst, Drift, Facts, Held, Key
+from consentry.risk.facts import NO_VALUE, Burst, Drift, Facts, Held, Key
 from consentry.risk.models import RogueApp, SignalFactor
 from consentry.risk.score import score
 
 _LATELY = timedelta(days=30)
+UNKNOWN_RESOURCE = "an unknown resource"
 _HELD = """
 SELECT g.client_id::text, 'delegated', g.resource_id::text, '', v, bool_or(g.everybody), sum(CASE WHEN g.everybody THEN 0 ELSE g.grants END), false
 FROM inventory_grantsummary g JOIN inventory_scopeset s ON s.id = g.scope_set_id CROSS JOIN LATERAL unnest(s.values) v
@@ -204,9 +205,11 @@ def _holders(fact: dict[str, list[str]] | None) -> dict[UUID, tuple[str, ...]] |
     return None if fact is None else {UUID(holder): tuple(names) for holder, names in fact.items()}
 
 
-def refuser_of(connector: Connector) -> Callable[[str], bool]:
-    """Whether the tenant's consent policy would refuse a delegated permission to people today, as last read."""
-    return refuser(_single_facts(connector).get("authorization_policy"))
+def refusers(connector_ids: Iterable[UUID]) -> dict[UUID, Callable[[str], bool]]:
+    """By connector, whether the tenant's consent policy would refuse a delegated permission to people today, as last read."""
+    wanted = set(connector_ids)
+    read = dict(TenantFact.objects.filter(connector__in=wanted, name="authorization_policy").values_list("connector_id", "value"))
+    return {connector_id: refuser(read.get(connector_id)) for connector_id in wanted}
 
 
 def factors(account_id: UUID) -> dict[str, float]:
@@ -253,7 +256,7 @@ def _drift(plugin: Any, permissions: tuple[Held, ...], keys: Any, single: dict[s
     roles = decision.approved.get("roles")  # what was approved before roles were remembered has nothing to differ from
     return Drift(
         since=decision.at,
-        permissions=tuple(sorted({held.value or "default access" for held in gained})),
+        permissions=tuple(sorted({held.value or NO_VALUE for held in gained})),
         power=max((max(held.judged.takeover, held.judged.data) for held in gained), default=0.0),
         keys=sum(1 for key in keys if key.added_at and key.added_at > decision.at and key.usage != "Sign"),
         publisher=(publisher, plugin.publisher) if publisher != plugin.publisher else None,
@@ -292,7 +295,7 @@ def _held(parameters: dict[str, Any]) -> dict[str, list[Held]]:
         about = known.get(key)
         if about is None:
             name, app_id = resources.get(resource_id, (said, None))
-            about = known[key] = (name or said or "an unknown resource", judge(value, kind=kind, resource_app_id=app_id or GRAPH))
+            about = known[key] = (name or said or UNKNOWN_RESOURCE, judge(value, kind=kind, resource_app_id=app_id or GRAPH))
         held[plugin_id].append(Held(value, about[0], kind, everybody, int(users), about[1], inherited))
     return held
 

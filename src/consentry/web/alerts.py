@@ -25,11 +25,12 @@ from consentry.web.plugin_rows import plugin_row
 
 _SIZE = 50
 _NOBODY = "nobody"  # no address of a person has this form
-_LIVE = (AlertState.OPEN, AlertState.ACKNOWLEDGED)
-VIEWS = (("live", "To do", _LIVE), ("closed", "Closed", (AlertState.RESOLVED, AlertState.DISMISSED)), ("all", "All", ()))
+LIVE = (AlertState.OPEN, AlertState.ACKNOWLEDGED)
+VIEWS = (("live", "To do", LIVE), ("closed", "Closed", (AlertState.RESOLVED, AlertState.DISMISSED)), ("all", "All", ()))
 
 
-def _row(alert: Alert) -> dict[str, Any]:
+def alert_row(alert: Alert) -> dict[str, Any]:
+    """An alert with its plugin and the rule that it is of."""
     return {**plugin_row(alert.plugin), "alert": alert, "rule": services.definition(alert.policy)}
 
 
@@ -53,7 +54,7 @@ def alerts(request: ConsoleRequest) -> HttpResponse:
     kept = {name: value for name, value in asked.items() if value}
     narrowed = kept.keys() - {"view"}
     context = {
-        "rows": [_row(alert) for alert in page.object_list],
+        "rows": [alert_row(alert) for alert in page.object_list],
         "page": page,
         "views": [(name, label, name == chosen, urlencode({**kept, "view": name})) for name, label, _ in VIEWS],
         "kept": urlencode(kept) + "&" if kept else "",
@@ -109,9 +110,9 @@ def alert(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     """One alert with the evidence of the time."""
     found = _find(request, pk)
     context = {
-        **_row(found),
+        **alert_row(found),
         "may_decide": request.user.may("analyst"),
-        "live": found.state in _LIVE,
+        "live": found.state in LIVE,
         "happened": conditions.happened(found.evidence.get("changes", ())),
         "comments": found.comments.all(),
         "people": _people(request.user.account),

@@ -11,9 +11,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from consentry.inventory import queries
-from consentry.inventory.models import Principal, RiskLevel
-from consentry.risk.catalogue import judge
+from consentry.inventory.filters import Permission
+from consentry.inventory.models import Principal
+from consentry.risk import queries as risk
 from consentry.web.access import ConsoleRequest, require_role
+from consentry.web.permission_rows import permission_row
 from consentry.web.plugin_rows import change_rows, plugin_row
 
 _SIZE = 50
@@ -29,8 +31,12 @@ def permissions(request: ConsoleRequest) -> HttpResponse:
     """Every permission that a plugin holds, the strongest first."""
     q, page = _asked(request)
     rows = queries.held_permissions(request.user.account_id, q=q, page=page)
+    refusers = risk.refusers(connector for row in rows for connector in row["connectors"])
     shown = [
-        {**row, "plain": judge(row["value"], kind=row["kind"]).sentence, "level_label": RiskLevel(row["level"]).label}
+        {
+            **permission_row(row, [refusers[connector] for connector in row["connectors"]]),
+            "filter": Permission(row["kind"], row["value"], row["resource_id"]),
+        }
         for row in rows[:_SIZE]
     ]
     return render(request, "inventory/permissions.html", {"rows": shown, "q": q, "number": page, "more": len(rows) > _SIZE})

@@ -3,62 +3,51 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from consentry.core.clock import now
 from consentry.core.hostile import mixed_letters, visible_text
 from consentry.inventory import queries
-from consentry.inventory.models import Credential, Decision, DecisionState, Plugin, PublisherTenant, RiskLevel
+from consentry.inventory.models import Credential, Decision, DecisionState, Plugin, PublisherTenant
+from consentry.policy import queries as policy
 from consentry.risk import queries as risk
-from consentry.risk.catalogue import judge
-from consentry.risk.facts import Held
+from consentry.risk.catalogue import LEVELS
 from consentry.risk.models import ScorePoint
-from consentry.risk.score import without
 from consentry.risk.signals import BY_KEY as SIGNALS
 from consentry.web.access import ConsoleRequest, require_role
+from consentry.web.alerts import LIVE, alert_row
+from consentry.web.permission_rows import permission_row
 from consentry.web.plugin_rows import change_rows, plugin_row
+from consentry.web.what_if import weighed
 
-SHOWN_PEOPLE = 500
+SHOWN_PEOPLE = 20
+MOST_AT_ONCE = 1000
 _DEPARTMENTS = 7
-_LEVELS = list(RiskLevel.values)
 
 
 @require_role("viewer")
 def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
     """The page."""
-    found = get_object_or_404(Plugin.objects.select_related("connector"), pk=pk, connector__account=request.user.account)
-    lowered = _lowered(found)
-    refuses = risk.refuser_of(found.connector)
-    permissions = [
-        {
-            **row,
-            "consent": _consent(row, refuses),
-            "lowers": lowered.get((row["kind"], row["resource"], row["value"])),
-            "judged": judge(row["value"], kind=row["kind"]),
-            "level_label": RiskLevel(row["level"]).label,
-        }
-        for row in queries.plugin_permissions(found)
-    ]
+    found = _find(request, pk)
+    refuses = risk.refusers([found.connector_id]).values()
+    permissions = [permission_row(row, refuses) for row in queries.plugin_permissions(found)]
     users = queries.plugin_users(found)
-    assignees = queries.plugin_assignees(found)
+    live = policy.alerts(request.user.account_id, states=LIVE).filter(plugin=found)
     same = {"connector_id": found.connector_id, "service_principal_id": found.service_principal_id}
     context = {
         **plugin_row(found),
         "mixed_letters": mixed_letters(found.name),
-        "permissions": permissions,
-        "users": users[:SHOWN_PEOPLE],
-        "user_count": len(users),
-        "shown_people": SHOWN_PEOPLE,
-        "mails": "; ".join(row["mail"] for row in users if row["mail"]),
+        "alerts": [alert_row(alert) for alert in live],
+        **weighed(found, permissions, set(request.GET.getlist("without"))),
+        **_people(request, users),
         "owners": queries.plugin_owners(found),
         "roles": queries.plugin_roles(found),
-        "assignees": assignees[:SHOWN_PEOPLE],
-        "assignee_count": len(assignees),
+        "assignees": _part(request, "assigned", queries.plugin_assignees(found)),
         "publisher_tenant": _publisher_tenant(found),
         "credentials": Credential.objects.filter(**same, removed_at__isnull=True).order_by("ends_at"),
         "history": change_rows(queries.changes(request.user.account_id, plugin=found)[:50]),
@@ -80,51 +69,39 @@ def plugin(request: ConsoleRequest, pk: UUID) -> HttpResponse:
 
 
 @require_role("viewer")
-def what_if(request: ConsoleRequest, pk: UUID) -> HttpResponse:
-    """The score without the permissions that were ticked. Nothing is stored."""
-    found = get_object_or_404(Plugin.objects.select_related("connector"), pk=pk, connector__account=request.user.account)
-    wanted = set(request.GET.getlist("without"))
-    result = None
-    if wanted:
-        for _, facts in risk.facts(found.connector, [found.service_principal_id]):
-            dropped = [held for held in facts.permissions if _held_key(held) in wanted]
-            result = without(facts, *dropped, factors=risk.factors(request.user.account_id))
-    return render(request, "inventory/what_if.html", {"plugin": found, "result": result, "number": len(wanted)})
+def people(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """Another part of the people who use it."""
+    found = _find(request, pk)
+    return render(request, "inventory/plugin_people.html", {"plugin": found, **_people(request, queries.plugin_users(found))})
 
 
-def _lowered(found: Plugin) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """What the score would be without each permission."""
-    if found.removed_at is not None:
-        return {}
-    factors = risk.factors(found.connector.account_id)
-    made = {}
-    for _, facts in risk.facts(found.connector, [found.service_principal_id]):
-        for held in facts.permissions:
-            result = without(facts, held, factors=factors)
-            made[held.kind, held.resource, held.value] = {
-                "key": _held_key(held),
-                "score": result.score,
-                "lower": result.score < found.risk_score,
-            }
-    return made
+@require_role("viewer")
+def assigned(request: ConsoleRequest, pk: UUID) -> HttpResponse:
+    """Another part of who is assigned to it."""
+    found = _find(request, pk)
+    part = _part(request, "assigned", queries.plugin_assignees(found))
+    return render(request, "inventory/plugin_assigned.html", {"plugin": found, "assignees": part})
+
+
+def _find(request: ConsoleRequest, pk: UUID) -> Plugin:
+    return get_object_or_404(Plugin.objects.select_related("connector"), pk=pk, connector__account=request.user.account)
+
+
+def _people(request: ConsoleRequest, users: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"people": _part(request, "people", users), "mails": "; ".join(row["mail"] for row in users if row["mail"])}
+
+
+def _part(request: ConsoleRequest, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The part of ``rows`` that the address asks for by ``name``: a page, or all of them where they are not too many."""
+    asked = request.GET.get(name)
+    whole = asked == "all" and len(rows) <= MOST_AT_ONCE
+    page = Paginator(rows, max(len(rows), 1) if whole else SHOWN_PEOPLE).get_page(asked)
+    return {"page": page, "whole": whole, "all_fit": len(rows) <= MOST_AT_ONCE, "many": len(rows) > SHOWN_PEOPLE}
 
 
 def _publisher_tenant(found: Plugin) -> PublisherTenant | None:
     owner = found.owner_tenant_id
     return PublisherTenant.objects.filter(tenant_id=owner).exclude(name="").first() if owner else None
-
-
-def _consent(row: dict[str, Any], refuses: Callable[[str], bool]) -> str:
-    """Who may consent to it today."""
-    if row["admin_only"]:
-        return "Only an administrator can grant it."
-    if refuses(row["value"]):
-        return "The tenant's consent policy refuses it to people today."
-    return "People can grant it themselves." if row["admin_only"] is False else ""
-
-
-def _held_key(held: Held) -> str:
-    return f"{held.kind}|{held.resource}|{held.value}"
 
 
 def _explained(reason: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +145,7 @@ def _access(found: Plugin, permissions: list[dict[str, Any]], users: list[dict[s
         held = right.setdefault(name, {"label": name, "level": "none", "weight": 0, "permissions": []})
         held["weight"] += 1
         held["permissions"].append(visible_text(row["value"]))
-        held["level"] = max(held["level"], row["level"], key=_LEVELS.index)
+        held["level"] = max(held["level"], row["level"], key=LEVELS.index)
     if not left or not right:
         return None
     return {"left": left, "name": visible_text(found.name), "right": list(right.values())}

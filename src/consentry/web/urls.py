@@ -25,6 +25,7 @@ from consentry.web import (
     removal,
     risk_weights,
     setup,
+    what_if,
 )
 
 _UUID = "<uuid:pk>"
@@ -43,7 +44,9 @@ urlpatterns = [
     path("plugins/decide/undo/", decisions.undo, name="plugins-undo"),
     path("plugins/export.<str:form>", plugins.export, name="plugins-export"),
     path(f"plugins/{_UUID}/", plugin.plugin, name="plugin"),
-    path(f"plugins/{_UUID}/what-if/", plugin.what_if, name="plugin-what-if"),
+    path(f"plugins/{_UUID}/what-if/", what_if.what_if, name="plugin-what-if"),
+    path(f"plugins/{_UUID}/people/", plugin.people, name="plugin-people"),
+    path(f"plugins/{_UUID}/assigned/", plugin.assigned, name="plugin-assigned"),
     path(f"plugins/{_UUID}/decision/", decisions.decide, name="plugin-decide"),
     path("alerts/", alerts.alerts, name="alerts"),
     path("alerts/change/", alerts.change_many, name="alerts-change"),
