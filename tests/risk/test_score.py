@@ -40,6 +40,10 @@ NEW_KEY = Key("service_principal", "secret", None, days_ago(1), NOW + timedelta(
 
 INCIDENTS = {
     "mail rule abuse": (scored(*MAIL, held("MailboxSettings.ReadWrite")), "mail_rules"),
+    "inbox rules beside the whole tenant": (
+        scored(*MAIL, held("MailboxSettings.ReadWrite"), held("RoleManagement.ReadWrite.Directory", kind="application")),
+        "permission_reach",
+    ),
     "mail rule abuse by the app itself": (
         scored(held("Mail.ReadWrite", "application"), held("MailboxSettings.ReadWrite", "application"), publisher_verified=None),
         "mail_rules",

@@ -15,7 +15,7 @@ from consentry.risk.facts import NO_VALUE, Drift, Facts, Held
 from consentry.risk.signal import STRENGTHS, Observation, Signal, Unknown
 from consentry.risk.signals import SIGNALS
 
-VERSION = 5
+VERSION = 6
 _MOST = {"strong": 9.9, "power": 9.9, "medium": 4.5, "weak": 1.5}  # what all reasons of a strength may give together
 _TRUST = {"microsoft": 10.0, "managed_identity": 9.0, "own": 8.0, "agent_identity": 6.0, "third_party": 3.0, "unknown": 2.0}
 _VERIFIED_TRUST = 2.5

@@ -9,6 +9,7 @@ from consentry.risk.signal import Observation, Signal
 
 _SETTINGS = re.compile(r"mailboxsettings\.readwrite", re.IGNORECASE)
 _MAIL = re.compile(r"mail\.(read|send)|ews\.accessasuser|full_access_as_app|imap\.|mail$", re.IGNORECASE)
+_TAKES_OVER = 7.5
 
 
 def observe(facts: Facts) -> Observation | None:
@@ -19,7 +20,8 @@ def observe(facts: Facts) -> Observation | None:
         return None
     words = f"{settings[0].value} with {', '.join(sorted({held.value for held in mail})[:3])}, for {settings[0].who}."
     if facts.foreign and not facts.vouched:
-        return Observation(6.5, f"{words} Nobody vouches for its publisher.")
+        worse = facts.takeover >= _TAKES_OVER  # then that is said first
+        return Observation(6.5, f"{words} Nobody vouches for its publisher.", strength="power" if worse else "")
     return Observation(3.0 if facts.foreign else 1.0, words, strength="medium")
 
 
