@@ -234,13 +234,13 @@ def test_wrong_use_is_exit_code_2(machine: Fresh, arguments: tuple[str, ...]) ->
 def test_a_database_of_an_older_version_says_so(machine: Fresh) -> None:
     script = (
         "from consentry.core import boot; boot.setup(); from django.db import connection;"
-        "connection.cursor().execute(\"DELETE FROM django_migrations WHERE app = 'respond' OR (app = 'sync' AND name = '0002_fewer_indexes')\")"
+        "connection.cursor().execute(\"DELETE FROM django_migrations WHERE app = 'respond' OR (app = 'sync' AND name = '0003_repeat_at')\")"
     )
     subprocess.run([sys.executable, "-c", script], env=machine.environment, check=True, timeout=60)
     explained(machine.run("export", "plugins"), "migrations_pending")
     undo = script.replace(
-        "DELETE FROM django_migrations WHERE app = 'respond' OR (app = 'sync' AND name = '0002_fewer_indexes')",
-        "INSERT INTO django_migrations (app, name, applied) VALUES ('sync', '0002_fewer_indexes', now())",
+        "DELETE FROM django_migrations WHERE app = 'respond' OR (app = 'sync' AND name = '0003_repeat_at')",
+        "INSERT INTO django_migrations (app, name, applied) VALUES ('sync', '0003_repeat_at', now())",
     )
     subprocess.run([sys.executable, "-c", undo], env=machine.environment, check=True, timeout=60)
     assert machine.run("export", "plugins").returncode == 0

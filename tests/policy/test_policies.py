@@ -17,7 +17,7 @@ from tests.world import World
 
 from consentry.accounts import services as accounts
 from consentry.core.errors import ConsentryError
-from consentry.inventory.models import Decision, Plugin
+from consentry.inventory.models import Decision, Plugin, TenantFact
 from consentry.policy import conditions, queries, services
 from consentry.policy.models import Alert, Policy
 from consentry.policy.predefined import PREDEFINED
@@ -104,6 +104,11 @@ def test_a_sanctioned_plugin_that_drifts_is_told_until_it_is_approved_again(make
     drift = next(reason for reason in plugin.risk["reasons"] if reason["signal"] == "drift")
     assert "got the role Owner on subscription Production" in drift["evidence"]
     assert ("drift", plugin.name) in live()
+    TenantFact.objects.filter(connector_id=world.connector_id, name="azure_roles").delete()  # as before the reader was let into Azure
+    respond.decide(account, [plugin.pk], state="sanctioned", note="Fine", actor="me")
+    world.sync(full=True)
+    plugin.refresh_from_db()
+    assert "drift" not in {reason["signal"] for reason in plugin.risk["reasons"]}, "what could not be read then is not new"
 
 
 def test_a_plugin_that_wakes_up_and_one_that_becomes_an_administrator(make_world: Callable[..., World]) -> None:

@@ -115,11 +115,17 @@ def test_what_follows_from_a_permission_goes_with_it() -> None:
         origin="third_party",
         permissions=(mail, files),
         refused_today=("Files.Read.All", "Mail.Read"),
-        drift=Drift(days_ago(9), ("Files.Read.All", "Mail.Read"), power=6.0),
+        drift=Drift(days_ago(9), (files, mail)),
     )
     said = {reason.signal: reason.evidence for reason in without(facts, files).reasons}
     assert "Mail.Read" in said["refused_today"] and "Files" not in said["refused_today"]
     assert "Mail.Read" in said["drift"] and "Files" not in said["drift"]
     assert not {"refused_today", "drift"} & {reason.signal for reason in without(facts, mail, files).reasons}
-    moved = replace(facts, drift=Drift(days_ago(9), ("Mail.Read",), power=4.1, publisher=("Acme", "Other")))
+    moved = replace(facts, drift=Drift(days_ago(9), (mail,), publisher=("Acme", "Other")))
     assert "drift" in {reason.signal for reason in without(moved, mail, files).reasons}
+
+
+def test_a_permission_of_the_other_kind_does_not_keep_drift_alive() -> None:
+    approved, new = held("Mail.Read"), held("Mail.Read", "application")
+    facts = Facts(now=NOW, name="Acme", origin="third_party", permissions=(approved, new), drift=Drift(days_ago(9), (new,)))
+    assert "drift" not in {reason.signal for reason in without(facts, new).reasons}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from consentry.risk.catalogue import judge
 from consentry.risk.facts import Burst, Drift, Facts, Held, Key
+from consentry.risk.roles import gained
 from consentry.risk.score import Score, score, without
 from consentry.risk.signals import SIGNALS
 from consentry.risk.signals.reply_urls import judge as judge_url
@@ -140,7 +141,7 @@ INCIDENTS = {
         )
     },
     "drift of a sanctioned app": (
-        scored(*MAIL, publisher_verified=True, users=40, drift=Drift(LONG_AGO, ("Mail.Read",), 4.5)),
+        scored(*MAIL, publisher_verified=True, users=40, drift=Drift(LONG_AGO, (held("Mail.Read"),))),
         "drift",
     ),
     "role for a sanctioned app": (
@@ -400,9 +401,20 @@ anything = st.builds(
     azure_roles=st.sampled_from([None, (), ("Reader on resource group web in Lab",), ("Owner on management group Contoso",)]),
     assignment_required=st.sampled_from([None, True, False]),
     burst=st.one_of(st.none(), st.builds(Burst, st.integers(2, 99), st.just(days_ago(3)))),
-    drift=st.sampled_from([None, Drift(days_ago(9), ("Mail.Read",), 4.5), Drift(days_ago(9), keys=1, verification_lost=True)]),
+    drift=st.sampled_from([None, Drift(days_ago(9), (held("Mail.Read"),)), Drift(days_ago(9), keys=1, verification_lost=True)]),
     refused_today=st.sampled_from([(), ("Mail.Read",)]),
 )  # fmt: skip
+
+
+def test_a_role_whose_place_is_renamed_is_not_new_and_a_weak_one_is_no_alarm() -> None:
+    before = ["Owner on subscription Production", "User Administrator"]
+    assert gained(before, ["Owner on subscription Production EU", "User Administrator"]) == ()
+    assert gained(before, [*before, "Owner on subscription Lab"]) == ("Owner on subscription Lab",)
+    assert gained(before, [*before, "Directory Readers"]) == ("Directory Readers",)
+    weak = scored(*SIGN_IN, publisher_verified=True, drift=Drift(LONG_AGO, roles=("Reader on resource group Lab", "Directory Readers")))
+    assert weak.level == "low"
+    many = scored(*SIGN_IN, drift=Drift(LONG_AGO, roles=tuple(f"Reader on resource group {n} in Lab" for n in range(9))))
+    assert "and 5 more" in next(reason.evidence for reason in many.reasons if reason.signal == "drift")
 
 
 @given(anything)

@@ -376,7 +376,9 @@ class Decision(models.Model):
     at = models.DateTimeField()
     until = models.DateField(null=True)
     note = models.TextField(blank=True)
-    approved = models.JSONField(null=True)  # what the plugin had then: {permissions, publisher, verified, reply_urls, roles}
+    approved = models.JSONField(
+        null=True
+    )  # what the plugin had then: {permissions, publisher, verified, reply_urls, directory_roles, azure_roles}
     superseded_at = models.DateTimeField(null=True)
 
     class Meta:

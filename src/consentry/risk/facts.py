@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from consentry.risk.catalogue import Judged
 
-NO_VALUE = "default access"  # what a permission without a value is called
 _FOREIGN = {"third_party", "unknown"}
 
 
@@ -65,16 +64,25 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What a sanctioned plugin has beyond what was approved. ``power`` is the stronger axis of the strongest new permission."""
+    """What a sanctioned plugin has beyond what was approved."""
 
     since: datetime
-    permissions: tuple[str, ...] = ()
-    power: float = 0.0
+    permissions: tuple[Held, ...] = ()
     keys: int = 0
     publisher: tuple[str | None, str | None] | None = None
     reply_urls: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()  # in the directory and in Azure
     verification_lost: bool = False
+
+    @property
+    def gained(self) -> list[str]:
+        """The new permissions by name."""
+        return sorted({held.value or "default access" for held in self.permissions})
+
+    @property
+    def power(self) -> float:
+        """The stronger axis of the strongest new permission."""
+        return max((max(held.judged.takeover, held.judged.data) for held in self.permissions), default=0.0)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from consentry.core.clock import now
 from consentry.inventory.models import Decision, DecisionState, Plugin, TenantFact
 from consentry.risk.catalogue import GRAPH, Judged, judge
 from consentry.risk.consent_policy import refuser
-from consentry.risk.facts import NO_VALUE, Burst, Drift, Facts, Held, Key
+from consentry.risk.facts import Burst, Drift, Facts, Held, Key
 from consentry.risk.models import RogueApp, SignalFactor
+from consentry.risk.roles import gained
 from consentry.risk.score import score
 
 _LATELY = timedelta(days=30)
@@ -95,6 +96,7 @@ _FIELDS = (
     "created_at", "consented_at", "last_used", "last_used_state", "disabled_by_microsoft", "facts", "assignment_required", "sign_in_audience",
     "single_sign_on_mode", "decision", "risk_score", "risk_level",
 )  # fmt: skip
+_ROLES = ("directory_roles", "azure_roles")  # facts of the tenant
 _MANY_TENANTS = {"AzureADMultipleOrgs", "AzureADandPersonalMicrosoftAccount"}
 _APPROVING = (DecisionState.SANCTIONED, DecisionState.RISK_ACCEPTED)
 
@@ -231,38 +233,43 @@ def snapshots(plugins: list[Plugin]) -> dict[UUID, dict[str, Any]]:
         for plugin in found:
             if plugin.app_id is None:
                 continue
-            new: dict[str, Any] = {"permissions": [], "publisher": plugin.publisher, "verified": False, "reply_urls": [], "roles": []}
-            one = made.setdefault(plugin.app_id, new)
+            new: dict[str, Any] = {"permissions": [], "publisher": plugin.publisher, "verified": False, "reply_urls": []}
+            one = made.setdefault(plugin.app_id, new | {name: [] for name in _ROLES})
             one["verified"] |= plugin.verified_publisher is True
-            one["roles"] = sorted({*one["roles"], *_roles(single, plugin.service_principal_id)})
+            for name in _ROLES:  # unknown in one tenant is unknown: a role that could not be read is not new when it can be
+                roles = _roles(single, name, plugin.service_principal_id)
+                one[name] = None if roles is None or one[name] is None else sorted({*one[name], *roles})
             one["permissions"] = sorted({*one["permissions"], *map(permission_key, held.get(str(plugin.service_principal_id), ()))})
             one["reply_urls"] = sorted({*one["reply_urls"], *plugin.reply_urls})
     return made
 
 
-def _roles(single: dict[str, Any], object_id: UUID) -> list[str]:
-    """What a service principal holds in the directory and in Azure."""
-    return [role for name in ("directory_roles", "azure_roles") for role in (single.get(name) or {}).get(str(object_id), ())]
+def _roles(single: dict[str, Any], name: str, object_id: UUID) -> list[str] | None:
+    """What a service principal holds in the directory or in Azure; None when that was never read."""
+    holders = single.get(name)
+    return None if holders is None else list(holders.get(str(object_id), ()))
 
 
 def _drift(plugin: Any, permissions: tuple[Held, ...], keys: Any, single: dict[str, Any], decision: Decision | None) -> Drift | None:
     if decision is None or decision.approved is None:
         return None
-    before = set(decision.approved["permissions"])
-    gained = [
-        held for held in permissions if permission_key(held) not in before and f"everybody|{held.resource}|{held.value}" not in before
-    ]
-    publisher = decision.approved.get("publisher")
-    roles = decision.approved.get("roles")  # what was approved before roles were remembered has nothing to differ from
+    approved = decision.approved
+    before = set(approved["permissions"])
+    publisher = approved.get("publisher")
+    roles: list[str] = []
+    for name in _ROLES:
+        had, has = approved.get(name), _roles(single, name, plugin.service_principal_id)
+        roles += () if had is None or has is None else gained(had, has)
     return Drift(
         since=decision.at,
-        permissions=tuple(sorted({held.value or NO_VALUE for held in gained})),
-        power=max((max(held.judged.takeover, held.judged.data) for held in gained), default=0.0),
+        permissions=tuple(
+            held for held in permissions if permission_key(held) not in before and f"everybody|{held.resource}|{held.value}" not in before
+        ),
         keys=sum(1 for key in keys if key.added_at and key.added_at > decision.at and key.usage != "Sign"),
         publisher=(publisher, plugin.publisher) if publisher != plugin.publisher else None,
-        reply_urls=tuple(url for url in plugin.reply_urls if url not in decision.approved.get("reply_urls", ())),
-        roles=() if roles is None else tuple(role for role in _roles(single, plugin.service_principal_id) if role not in roles),
-        verification_lost=bool(decision.approved.get("verified")) and plugin.verified_publisher is False,
+        reply_urls=tuple(url for url in plugin.reply_urls if url not in approved.get("reply_urls", ())),
+        roles=tuple(roles),
+        verification_lost=bool(approved.get("verified")) and plugin.verified_publisher is False,
     )
 
 
@@ -274,11 +281,7 @@ def _approved(connector: Connector) -> dict[UUID, Decision]:
 
 
 def _single_facts(connector: Connector) -> dict[str, Any]:
-    return dict(
-        TenantFact.objects.filter(connector=connector, name__in=["authorization_policy", "directory_roles", "azure_roles"]).values_list(
-            "name", "value"
-        )
-    )
+    return dict(TenantFact.objects.filter(connector=connector, name__in=["authorization_policy", *_ROLES]).values_list("name", "value"))
 
 
 def _held(parameters: dict[str, Any]) -> dict[str, list[Held]]:

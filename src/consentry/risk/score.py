@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from consentry.risk.catalogue import level_of
-from consentry.risk.facts import NO_VALUE, Drift, Facts, Held
+from consentry.risk.facts import Facts, Held
 from consentry.risk.signal import STRENGTHS, Observation, Signal, Unknown
 from consentry.risk.signals import SIGNALS
 
@@ -111,17 +111,8 @@ def without(facts: Facts, *dropped: Held, factors: Mapping[str, float] | None = 
     kept = tuple(held for held in facts.permissions if held not in gone)
     by_people = {held.value for held in kept if held.kind == "delegated" and held.users}
     refused = tuple(value for value in facts.refused_today if value in by_people)
-    return score(replace(facts, permissions=kept, refused_today=refused, drift=_drift_of(facts.drift, kept)), factors)
-
-
-def _drift_of(drift: Drift | None, kept: tuple[Held, ...]) -> Drift | None:
-    """The drift with only those of its new permissions that are kept."""
-    if drift is None or not drift.permissions:
-        return drift
-    new = [held for held in kept if (held.value or NO_VALUE) in drift.permissions]
-    names = {held.value or NO_VALUE for held in new}
-    power = max((max(held.judged.takeover, held.judged.data) for held in new), default=0.0)
-    return replace(drift, permissions=tuple(name for name in drift.permissions if name in names), power=min(drift.power, power))
+    drift = facts.drift and replace(facts.drift, permissions=tuple(held for held in facts.drift.permissions if held not in gone))
+    return score(replace(facts, permissions=kept, refused_today=refused, drift=drift), factors)
 
 
 def _reason(signal: Signal, observation: Observation, points: float) -> Reason:

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from consentry.risk.facts import Facts
+from consentry.risk.roles import is_powerful, is_wide
 from consentry.risk.signal import Observation, Signal, Unknown
 
-# Built-in roles that change everything, or give such a role: learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged
-_POWERFUL = re.compile(
-    r"(owner|contributor|user access administrator|role based access control administrator) on ",
-    re.IGNORECASE,
-)
-_WIDE = re.compile(r" on (everything in azure$|management group |subscription )", re.IGNORECASE)
 _SHOWN = 3
 
 
@@ -21,8 +14,8 @@ def observe(facts: Facts) -> Observation | Unknown | None:
         return Unknown("which roles it holds in Azure") if facts.power >= 7 else None
     if not facts.azure_roles or facts.origin == "microsoft":
         return None
-    powerful = [role for role in facts.azure_roles if _POWERFUL.match(role)]
-    wide = [role for role in powerful if _WIDE.search(role)]
+    powerful = [role for role in facts.azure_roles if is_powerful(role)]
+    wide = [role for role in powerful if is_wide(role)]
     most, some, any_role = (7.5, 5.5, 2.0) if facts.foreign else (3.5, 1.0, 1.0)
     weight = most if wide else some if powerful else any_role
     first = [*wide, *powerful, *facts.azure_roles]

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from consentry.risk.facts import Facts
+from consentry.risk.roles import is_powerful
 from consentry.risk.signal import Observation, Signal, Unknown
-
-_HIGHEST = {
-    "global administrator", "privileged role administrator", "privileged authentication administrator", "application administrator",
-    "cloud application administrator", "hybrid identity administrator", "user administrator", "exchange administrator",
-    "sharepoint administrator", "security administrator", "conditional access administrator", "domain name administrator",
-    "authentication administrator", "helpdesk administrator", "partner tier2 support", "intune administrator",
-}  # fmt: skip
 
 
 def observe(facts: Facts) -> Observation | Unknown | None:
@@ -18,7 +12,7 @@ def observe(facts: Facts) -> Observation | Unknown | None:
         return Unknown("which directory roles it holds") if facts.power >= 7 else None
     if not facts.directory_roles or facts.origin == "microsoft":
         return None
-    high = any(role.lower() in _HIGHEST for role in facts.directory_roles)
+    high = any(map(is_powerful, facts.directory_roles))
     weight = (7.5 if high else 3.0) if facts.foreign else (5.5 if high else 1.5)
     return Observation(weight, f"It holds {', '.join(facts.directory_roles)}.", strength="strong" if weight >= 5 else "medium")
 

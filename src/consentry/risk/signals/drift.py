@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from consentry.risk.facts import Facts
+from consentry.risk.roles import is_powerful, is_wide
 from consentry.risk.signal import Observation, Signal
 
 _SHOWN = 4
@@ -14,13 +17,14 @@ def observe(facts: Facts) -> Observation | None:
         return None
     parts, weight = [], 0.0
     if drift.permissions:
-        more = len(drift.permissions) - _SHOWN
-        named = ", ".join(drift.permissions[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        parts.append(f"gained {named}")
+        parts.append(f"gained {_few(drift.gained)}")
         weight = 7.5 if drift.power >= 7 else 7.2 if drift.power >= 4 else 5.0 if drift.power >= 2.5 else 2.0
     if drift.roles:
-        parts.append(f"got the role {', '.join(drift.roles[:_SHOWN])}")
-        weight = max(weight, 7.5)
+        powerful = [role for role in drift.roles if is_powerful(role)]
+        parts.append(
+            f"got the {'role' if len(drift.roles) == 1 else 'roles'} {_few((*powerful, *(role for role in drift.roles if role not in powerful)))}"
+        )
+        weight = max(weight, 7.5 if any(map(is_wide, powerful)) else 5.0 if powerful else 2.0)
     if drift.keys:
         parts.append(f"got {drift.keys} new {'key' if drift.keys == 1 else 'keys'}")
         weight = max(weight, 5.0 if facts.strongest >= 4 else 2.0)
@@ -37,6 +41,11 @@ def observe(facts: Facts) -> Observation | None:
         return None
     words = f"Since it was sanctioned on {drift.since:%d %B %Y} it {'; '.join(parts)}."
     return Observation(weight, words, strength="strong" if weight >= 5 else "medium")
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 SIGNAL = Signal(
