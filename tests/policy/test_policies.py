@@ -401,6 +401,7 @@ def test_the_history_says_how_often_a_score_would_have_alerted(make_world: Calla
     world.directory.add_app(added)
     world.sync()
     assert queries.trial(account, [[{"field": "signal", "value": ["rogue_app"]}]]).alerts == 1, "it appeared, and matched at once"
+    assert queries.trial(account, rose).alerts == 3, "from nothing"
 
 
 def test_who_let_it_in_can_be_asked(make_world: Callable[..., World]) -> None:

@@ -146,6 +146,46 @@ def test_a_passing_gap_of_a_full_run_is_mended_by_another_full_one(make_world: A
     assert (world.sync()["mode"], world.sync(trigger="person")["mode"]) == ("delta", "full"), "who mended it need not wait"
 
 
+@pytest.mark.parametrize("path", ["/reports/servicePrincipalSignInActivities", "/subscribedSkus"])
+def test_a_gap_that_no_delta_mends_is_said_until_it_is_mended(make_world: Any, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(queries, "DELTA_FROM_REQUESTS", 1)
+    world = make_world(plugins=60, users=60)
+    world.weather.refuse(path, 400, "Directory_ExpiredPageToken")
+    gaps = [world.sync()["incomplete"] for _ in range(3)]
+    assert gaps[0] and [[gap["collection"] for gap in some] for some in gaps[1:]] == [[gap["collection"] for gap in gaps[0]]] * 2
+    assert SyncRun.objects.latest("pk").mode == "delta"
+    world.weather.rules.clear()
+    assert world.sync(trigger="person")["incomplete"] == []
+
+
+def test_waiting_longer_each_time_while_a_fault_lasts(make_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "DELTA_FROM_REQUESTS", 1)
+    world = make_world(plugins=60, users=60)
+    world.weather.refuse("/$batch", 400, "Directory_ExpiredPageToken")
+    waits = []
+    for _ in range(4):
+        world.full()
+        run = SyncRun.objects.latest("pk")
+        assert run.repeat_at and run.finished_at
+        waits.append(round((run.repeat_at - run.finished_at) / timedelta(hours=1)))
+    assert waits == [0, 1, 2, 4]
+
+
+def test_an_object_that_nobody_understands_does_not_mean_everything_each_time(make_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "DELTA_FROM_REQUESTS", 1)
+    world = make_world(plugins=60, users=60, grants=300)
+
+    def odd(request: Any, response: Any) -> Any:
+        if not request.path.endswith("/oauth2PermissionGrants") or response.status != 200:
+            return None
+        body = json.loads(response.body)
+        body["value"].append({"id": 7, "clientId": ["?"]})
+        return web.json_response(body)
+
+    world.weather.rules.append(odd)
+    assert [world.sync()["mode"] for _ in range(3)] == ["full", "delta", "delta"]
+
+
 def test_full_is_full_when_asked_for(large: World) -> None:
     assert large.full()["mode"] == "full"
 

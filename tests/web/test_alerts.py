@@ -176,6 +176,9 @@ def test_many_alerts_are_found_and_worked_at_once(make_world: Any, client_of: An
     assert Alert.objects.filter(state="dismissed").count() == 0, "all or none"
     analyst.post("/alerts/change/", {**form, "deed": "dismissed", "reason": "A drill"})
     assert set(Alert.objects.filter(state="dismissed", reason="A drill").values_list("pk", flat=True)) == {one.pk for one in everything[:3]}
+    answer = analyst.post("/alerts/change/", {"alert": [*ticked, str(everything[3].pk)], "deed": "resolved"}, follow=True).content.decode()
+    assert "1 alert resolved. 3 were closed already and stayed so." in answer
+    assert Alert.objects.filter(state="dismissed", reason="A drill").count() == 3
     assert "No alert is ticked" in analyst.post("/alerts/change/", {"deed": "resolved"}, follow=True).content.decode()
     assert viewer.post("/alerts/change/", {**form, "deed": "resolved"}).status_code == 403
     assert 'name="alert"' not in viewer.get("/alerts/").content.decode()

@@ -185,11 +185,15 @@ def _trial_of_changes(
         if plugin_id:
             found[plugin_id][run_id].add(kind)
     hits: list[tuple[Plugin, int]] = []
+    began = dict(live.order_by().values_list("connector_id").annotate(Min("first_seen")))
     for plugin, seen in facts(live.filter(pk__in=[*found, *points]), {}, [rule]):
+        moved = points.get(plugin.pk, [])
+        if plugin.first_seen >= since and plugin.first_seen > began[plugin.connector_id]:
+            moved = [(plugin.first_seen, 0.0, "none"), *moved]  # it came, and had no score before
         events = [replace(seen, changes=frozenset(kinds)) for kinds in found[plugin.pk].values()]
         events += [
             replace(seen, score_before=before, score=score, risk_level=level)
-            for (_, before, _), (_, score, level) in pairwise(points.get(plugin.pk, ()))
+            for (_, before, _), (_, score, level) in pairwise(moved)
         ]
         if times := sum(conditions.holds(rule, one) for one in events):
             hits.append((plugin, times))

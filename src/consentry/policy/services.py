@@ -257,6 +257,7 @@ def _open(policy: Policy, told: Definition, plugin: Plugin, alert: Alert | None,
         alert = Alert.objects.create(
             policy=policy, plugin=plugin, severity=told.severity, evidence=evidence, opened_at=moment, seen_at=moment, audit=silent
         )
+        _note(alert, PRODUCT, "Opened.")
         _tell(alert, told, "alert.opened")
         return 1
     alert.seen_at = moment
@@ -332,12 +333,12 @@ def _tell(alert: Alert, told: Definition, kind: str, *, systems_only: bool = Fal
 
 
 def _close(alert: Alert, state: AlertState, reason: str, actor: str) -> None:
-    news = alert.state != state
+    if alert.state == state:  # whoever closed it first said why
+        return
     alert.state, alert.reason, alert.closed_by, alert.closed_at = state, reason, actor, now()
     alert.save(update_fields=["state", "reason", "closed_by", "closed_at"])
-    if news:
-        _note(alert, actor, f"{state.label}. {reason}".strip())
-        _tell(alert, definition(alert.policy), f"alert.{state.value}", systems_only=True)
+    _note(alert, actor, f"{state.label}. {reason}".strip())
+    _tell(alert, definition(alert.policy), f"alert.{state.value}", systems_only=True)
 
 
 @transaction.atomic

@@ -85,8 +85,8 @@ PART_OF = {
     "credential_activity": "sign_in_activity",
     "changed_people": "principals",
 }
-# A delta run reads these for what changed alone: what a full run could not read of them, only another one can
-MENDED_IN_FULL = {
+# A delta run reads these not at all, or for what changed alone: what a full run could not read of them, only another one can
+MENDED_IN_FULL = _ONLY_IN_FULL | {
     "app_role_assignments",
     "owners",
     "assigned_people",
@@ -114,7 +114,7 @@ _NAMES_IN_FULL, _NAMES_IN_DELTA = 200, 20
 _BEAT_SECONDS = 2.0
 _SLOW_GRACE_SECONDS = 0.1
 _AZURE_TRIES = 4
-_UNREADABLE = "objects_unreadable"
+UNREADABLE = "objects_unreadable"
 _FATAL = (NotYet, Reauthorise)
 
 
@@ -130,11 +130,12 @@ class Gap:
     @property
     def passing(self) -> bool:
         """True for a fault that another full run may not meet, and that no delta run mends."""
-        return self.collection in MENDED_IN_FULL and self.state == CapabilityState.GRANTED and self.code != _UNREADABLE
+        return self.collection in MENDED_IN_FULL and self.state == CapabilityState.GRANTED and self.code != UNREADABLE
 
     def as_dict(self) -> dict[str, str]:
-        """As it stands in a run's summary."""
-        return {"collection": PART_OF.get(self.collection, self.collection), "reason": self.reason, "code": self.code}
+        """As it stands in a run's summary; ``part`` says which part of a larger collection it is."""
+        told = {"collection": PART_OF.get(self.collection, self.collection), "reason": self.reason, "code": self.code}
+        return told | ({"part": self.collection} if self.collection in PART_OF else {})
 
 
 @dataclass(slots=True)
@@ -315,7 +316,7 @@ class _Fetch:
                 await self.writer.flush()
                 if progress.unreadable:
                     reason = f"{progress.unreadable} objects could not be understood."
-                    await self.writer.mark(name, "incomplete", code=_UNREADABLE, reason=reason)
+                    await self.writer.mark(name, "incomplete", code=UNREADABLE, reason=reason)
                     self.states[name] = CapabilityState.GRANTED  # what answers is allowed, and what it lacks is a gap
                 else:
                     await self.writer.mark(name, "complete")

@@ -82,6 +82,10 @@ def delta_links(connector_id: UUID, moment: datetime) -> dict[str, str]:
         return {}
     if last.repeat_at and moment >= last.repeat_at:
         return {}
-    found = DeltaLink.objects.filter(connector_id=connector_id, taken_at__gt=moment - LINK_LIFETIME).values_list("collection", "link")
-    links = dict(found)
+    links = delta_links_known(connector_id, moment)
     return links if links.keys() >= NEEDED_LINKS else {}
+
+
+def delta_links_known(connector_id: UUID, moment: datetime) -> dict[str, str]:
+    """The links that Microsoft still honours, by collection."""
+    return dict(DeltaLink.objects.filter(connector_id=connector_id, taken_at__gt=moment - LINK_LIFETIME).values_list("collection", "link"))

@@ -28,7 +28,7 @@ from consentry.inventory.models import TenantFact
 from consentry.providers.entra.deltas import TooMuchChanged
 from consentry.providers.entra.errors import Resync
 from consentry.sync import queries, staging
-from consentry.sync.fetch import MENDED_IN_FULL, OPTIONAL, Fetched, Order, fetch
+from consentry.sync.fetch import MENDED_IN_FULL, OPTIONAL, UNREADABLE, Fetched, Order, fetch
 from consentry.sync.merge import Task, merge
 from consentry.sync.models import DeltaLink, RunState, SyncRun, TouchedPlugin
 
@@ -39,7 +39,7 @@ _RUNS_KEPT = timedelta(days=30)
 _TOUCHED_KEPT = timedelta(days=1)
 _LOCKS = 0x5359_4E43  # the space of our advisory locks: one for each run
 _ATTEMPTS = 3
-_REPEAT_AFTER = timedelta(hours=1)  # Microsoft's faults of days are known, and a full run is dear in a large tenant
+_REPEAT_AFTER = timedelta(hours=1)  # and longer each time: faults of days are known, and a full run is dear in a large tenant
 _LASTING = {"registration_missing", "certificate_unusable", "casb_missing"}
 _DISK_FULL = "53100"
 _ALSO_COMPLETE = {"users": {"principals", "delegated_grants", "owners"}}  # what a link's collection is read along
@@ -206,21 +206,32 @@ def _merge(found: SyncRun, fetched: Fetched) -> None:
 
 
 def _left(last: SyncRun | None) -> list[dict[str, str]]:
-    """What the last full run could not read and no delta run mends."""
-    return [gap for gap in last.incomplete if gap["collection"] in MENDED_IN_FULL] if last else []
+    """What the last full run could not read and no delta run mends; a licence that is lacking is no fault."""
+    if last is None:
+        return []
+    return [gap for gap in last.incomplete if gap.get("part", gap["collection"]) in MENDED_IN_FULL and gap["code"] != "unlicensed"]
 
 
 def _repeat_at(last: SyncRun | None, moment: datetime) -> datetime:
-    """When to read everything again after a passing fault: with the next run, and after that not too often."""
-    return moment + _REPEAT_AFTER if last and last.repeat_at else moment
+    """When to read everything again after a passing fault: with the next run, and while it lasts after 1, 2, 4 and more hours."""
+    if last is None or last.repeat_at is None or last.finished_at is None:
+        return moment
+    return moment + min(max(_REPEAT_AFTER, 2 * (last.repeat_at - last.finished_at)), queries.FULL_EVERY)
 
 
 def _keep_links(found: SyncRun, fetched: Fetched, *, whole: bool) -> None:
-    """Where the next delta run begins. One with gaps begins where this one did, and so mends them."""
+    """Where the next delta run begins. One with gaps begins where this one did, and so mends them.
+
+    What nobody can understand is no cause to read everything each time; but where an older link is known, that one also tells what was
+    removed before this run, which without the collection's end this run could not.
+    """
     if found.mode == "delta" and not whole:
         return
+    known = set(queries.delta_links_known(found.connector_id, now()))
+    legible = fetched.complete | {gap.collection for gap in fetched.gaps if gap.code == UNREADABLE}
     for collection, link in fetched.links.items():
-        if _ALSO_COMPLETE.get(collection, {collection}) <= fetched.complete:
+        needed = _ALSO_COMPLETE.get(collection, {collection})
+        if needed <= fetched.complete or (needed <= legible and collection not in known):
             DeltaLink.objects.update_or_create(
                 connector_id=found.connector_id, collection=collection, defaults={"link": link, "taken_at": found.started_at or now()}
             )

@@ -77,11 +77,14 @@ def _people(account: Account) -> list[str]:
 @require_POST
 @require_role("analyst")
 def change_many(request: ConsoleRequest) -> HttpResponse:
-    """Acknowledge, resolve or dismiss the alerts that were ticked, or give them to somebody."""
+    """Acknowledge, resolve or dismiss the alerts that were ticked, or give them to oneself; what is closed stays as it is."""
     ids = [found for text in request.POST.getlist("alert") if (found := guid(text))]
-    ticked = list(Alert.objects.filter(pk__in=ids, policy__account=request.user.account).select_related("policy", "plugin__connector"))
+    found = Alert.objects.filter(pk__in=ids, policy__account=request.user.account).select_related("policy", "plugin__connector")
+    ticked = list(found.filter(state__in=LIVE))
+    closed = found.count() - len(ticked)
     deed, reason, actor = request.POST.get("deed", ""), request.POST.get("reason", ""), request.user.email
     number = f"{len(ticked)} {'alert' if len(ticked) == 1 else 'alerts'}"
+    left = f" {closed} {'was' if closed == 1 else 'were'} closed already and stayed so." if closed else ""
     try:
         with transaction.atomic():
             for one in ticked:
@@ -94,7 +97,9 @@ def change_many(request: ConsoleRequest) -> HttpResponse:
     else:
         done = "given to you" if deed == "mine" else AlertState(deed).label.lower() if ticked else ""
         if ticked:
-            messages.success(request, f"{number} {done}.")
+            messages.success(request, f"{number} {done}.{left}")
+        elif left:
+            messages.warning(request, f"Nothing to do.{left}")
         else:
             messages.warning(request, "No alert is ticked. Tick some, then choose what to do.")
     return HttpResponseRedirect(f"{reverse('alerts')}?{request.POST.get('query', '')}")

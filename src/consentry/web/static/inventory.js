@@ -20,6 +20,11 @@
   }
   boxes.forEach(function (box) { box.addEventListener("change", count); });
   window.addEventListener("pageshow", count);
+  if (bar) {
+    bar.addEventListener("keydown", function (event) { // several buttons could be meant
+      if (event.key === "Enter" && event.target.matches("[data-no-enter]")) { event.preventDefault(); }
+    });
+  }
   count();
   var rows = Array.prototype.slice.call(table.querySelectorAll("tbody tr"));
   var at = -1;
