@@ -7,17 +7,22 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import time as clock
 from datetime import timedelta
 from html import unescape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from tests.notify.receiving import Receiver, administrator, channel, tell, work
 
 from consentry.audit.models import AuditEvent
+from consentry.core import secrets
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.notify import services
@@ -99,6 +104,45 @@ def test_a_try_with_what_was_replaced_meanwhile_proves_nothing(receiver: Receive
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_try_that_began_earlier_and_ended_later_proves_nothing() -> None:
+    client = administrator()
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            first = not begun.is_set()
+            begun.set()
+            self.rfile.read(int(self.headers["Content-Length"]))
+            if first:
+                go_on.wait(10)
+            self.send_response(500 if first else 200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        made, _ = channel(f"http://127.0.0.1:{server.server_address[1]}/")
+
+        def slow() -> str:
+            try:
+                return tried(Channel.objects.get())
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as other:
+            earlier = other.submit(slow)
+            assert begun.wait(10)
+            assert tried(made) == ""
+            assert badge(client) == "Works"
+            go_on.set()
+            assert "status 500" in earlier.result(10)
+        server.shutdown()
+    assert badge(client) == "Works"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_saving_keeps_what_a_worker_found_meanwhile(receiver: Receiver) -> None:
     made, _ = channel(receiver.address)
     receiver.status = 410
@@ -153,6 +197,22 @@ def test_a_secret_is_shown_once_and_loading_again_makes_nothing() -> None:
     again = client.get(PAGE).content.decode()
     assert shown_secrets(again) == []
     assert "There is a channel called" not in again
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_secrets_before_a_page_are_both_shown_once() -> None:
+    client = administrator()
+    fields = {"kind": "webhook", "address": "https://a.example/x", "least_severity": "low", "pace": "at_once", "timezone": "UTC"}
+    for name in ("First", "Gone", "Second"):
+        client.post(PAGE, {**fields, "name": name})
+    gone = Channel.objects.get(name="Gone")
+    client.post(f"{PAGE}{gone.pk}/delete/")
+    second = Channel.objects.get(name="Second")
+    client.post(f"{PAGE}{second.pk}/secret/")  # once more, so that it is waiting twice
+    page = client.get(PAGE).content.decode()
+    assert shown_secrets(page) == [str.__str__(services.signing_secret(one)) for one in Channel.objects.order_by("name")]
+    assert "signing secret of “First” now" in page and "signing secret of “Second” now" in page
+    assert shown_secrets(client.get(PAGE).content.decode()) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -306,7 +366,9 @@ def test_each_answer_has_its_advice(receiver: Receiver, status: int, advice: str
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("kind", "scheme"), [("webhook", "https"), ("syslog", "tls")])
-def test_tls_that_fails_is_told_from_a_host_that_is_away(kind: str, scheme: str) -> None:
+def test_tls_that_fails_is_told_from_a_host_that_is_away(kind: str, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("no_proxy", "*")
     with unanswering() as port:
         made, _ = channel(f"{scheme}://127.0.0.1:{port}", kind)
         assert tried(made).startswith("A secure connection to 127.0.0.1 can't be made. Check its certificate")
@@ -319,11 +381,67 @@ def test_tls_that_fails_is_told_from_a_host_that_is_away(kind: str, scheme: str)
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("kind", "scheme"), [("webhook", "https"), ("ocsf", "https"), ("syslog", "tcp"), ("syslog", "udp")])
-def test_a_name_that_leads_to_a_metadata_service_is_refused(kind: str, scheme: str) -> None:
-    """As a number, the host is no literal address; it resolves to 169.254.169.254 like a name would."""
-    made, _ = channel(f"{scheme}://2852039166", kind)
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        ("webhook", "https://2852039166"),
+        ("ocsf", "https://2852039166"),
+        ("syslog", "tcp://2852039166"),
+        ("syslog", "udp://2852039166"),
+        ("chat", "jsons://2852039166/x"),
+        ("chat", "mailtos://user:password@a.example?smtp=2852039166"),
+        ("chat", "jsons://127.0.0.1:9/, jsons://2852039166/"),
+    ],
+)
+def test_a_name_that_leads_to_a_metadata_service_is_refused(kind: str, address: str) -> None:
+    """The number resolves to 169.254.169.254 like a name would; the address was stored before such numbers were refused."""
+    made, _ = channel(address.replace("2852039166", "a.example"), kind)
+    made.address = secrets.box().encrypt(address, context=f"notify.channel.address:{made.pk}")
+    made.save()
     assert tried(made).startswith("2852039166 is a link-local address or a metadata service, to which nothing is sent.")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("more", ["", "?redirect=yes"])
+def test_a_chat_follows_no_redirect(receiver: Receiver, more: str) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(307)
+            self.send_header("Location", receiver.address)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        made, _ = channel(f"json://127.0.0.1:{server.server_address[1]}/{more}", ChannelKind.CHAT)
+        assert tried(made).startswith("The service did not take the message.")
+        server.shutdown()
+    assert receiver.got == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_channels_from_before_the_last_try_was_kept_say_what_the_log_says(receiver: Receiver) -> None:
+    client = administrator()
+    made, _ = channel(receiver.address, name="Works")
+    failing, _ = channel(receiver.address, name="Failing")
+    channel(receiver.address, name="Never tried")
+    receiver.status = 500
+    for one in (made, failing):
+        tried(one)
+    receiver.status = 200
+    tried(made)
+    tell()  # waits, with no try
+    before = list(Channel.objects.order_by("name").values_list("name", "tried_at", "last_error"))
+    try:
+        MigrationExecutor(connection).migrate([("notify", "0001_initial")])
+    finally:
+        MigrationExecutor(connection).migrate([("notify", "0002_channel_last_try")])
+    assert list(Channel.objects.order_by("name").values_list("name", "tried_at", "last_error")) == before
+    page = client.get(PAGE).content.decode()
+    assert [page.count(f"</svg>{said}</span>") for said in BADGES] == [1, 1, 1, 0]
 
 
 def tried(made: Channel) -> str:

@@ -411,7 +411,25 @@ def test_syslog(scheme: str) -> None:
         ("webhook", "https://[::ffff:169.254.169.254]/"),
         ("ocsf", "https://[fd00:ec2::254]/"),
         ("syslog", "tcp://169.254.1.1:514"),
-        ("chat", "json://169.254.169.254/"),
+        ("webhook", "https://2852039166/"),
+        ("webhook", "https://0xa9fea9fe/"),
+        ("ocsf", "https://0251.0376.0251.0376/"),
+        ("syslog", "udp://169.254.43518:514"),
+        ("webhook", "https://[64:ff9b::a9fe:a9fe]/"),
+        ("webhook", "https://[64:ff9b::169.254.169.254]/"),
+        ("ocsf", "https://[2002:a9fe:a9fe::1]/"),
+        ("chat", "jsons://169.254.169.254/"),
+        ("chat", "jsons://2852039166/x"),
+        ("chat", "jsons://0xa9fea9fe/"),
+        ("chat", "xmls://[64:ff9b::a9fe:a9fe]/"),
+        ("chat", "forms://[::ffff:169.254.169.254]/"),
+        ("chat", "gotify://169.254.169.254/token"),
+        ("chat", "mailtos://user:password@a.example?smtp=0xa9fea9fe"),
+        ("chat", "jsons://a.example/, jsons://169.254.169.254/"),
+        ("chat", "json://a.example/"),
+        ("chat", "xml://192.168.0.5/"),
+        ("chat", "form://metadata.google.internal/"),
+        ("chat", "json://127.0.0.1/, json://a.example/"),
         ("webhook", "https://"),
         ("syslog", "https://a"),
         ("chat", "nonsense"),
@@ -439,11 +457,31 @@ def test_addresses_that_cannot_be(kind: str, address: str) -> None:
         ("webhook", "https://10.1.2.3/"),
         ("ocsf", "https://192.168.0.5:8088/"),
         ("syslog", "tcp://10.1.2.3:514"),
+        ("webhook", "https://[64:ff9b::a01:203]/"),
+        ("webhook", "https://[2002:a01:203::1]/"),
+        ("webhook", "https://167838211/"),
     ],
 )
 def test_addresses_of_this_machine_and_of_private_networks(kind: str, address: str) -> None:
     made, _ = channel(address, kind)
     assert made.shown_address == address.removesuffix("/")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "address",
+    [
+        "json://localhost:9/x",
+        "form://[::1]:9/",
+        "jsons://10.1.2.3/x",
+        "mailtos://user:password@a.example?smtp=10.1.2.3",
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/general",
+        "tgram://2852039166:abcdefg/12315544/",  # a token that would be 169.254.169.254 as a number
+    ],
+)
+def test_chats_of_this_machine_of_private_networks_and_at_services(address: str) -> None:
+    made, _ = channel(address, ChannelKind.CHAT)
+    assert made.shown_address == f"{address.partition(':')[0]}://…"
 
 
 @pytest.mark.django_db

@@ -230,16 +230,18 @@ def send_syslog(address: str, message: Message) -> None:
 
 
 def send_chat(address: str, messages: Sequence[Message]) -> None:
-    """One or more messages by apprise (mail, Slack, Teams and many more). Raises ``NotDelivered``."""
-    import apprise  # 30 MB that no other process needs
-
-    room = apprise.Apprise()
-    if not room.add(address):
+    """One or more messages by apprise (mail, Slack, Teams and many more). Redirects are not followed. Raises ``NotDelivered``."""
+    room = addresses.chat_room(address)
+    if room is None:
         raise NotDelivered("The address is not one that apprise knows.", "See github.com/caronc/apprise/wiki.")
+    for host in sorted(addresses.chat_hosts(room)):
+        _refuse_off_limits(host)
+    for service in room:
+        service.redirects = False  # whatever the address says: they could lead to what was just refused
     title = display_text(messages[0].title if len(messages) == 1 else f"{len(messages)} messages of Consentry")
     lines = [message.body if len(messages) == 1 else f"{message.title}\n{message.body}" for message in messages]
     body = "\n\n".join("\n".join(display_text(line) for line in text.splitlines()) for text in lines)
-    if not room.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
+    if not room.notify(title=title, body=body, body_format="text"):
         raise NotDelivered(
             "The service did not take the message.", "Check the host, and the password or token in the address, and that the service is up."
         )

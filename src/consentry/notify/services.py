@@ -13,7 +13,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from consentry.accounts.models import Account
 from consentry.audit import services as audit
@@ -249,9 +249,10 @@ def _send(channel: Channel, deliveries: list[Delivery]) -> int:
         else:
             one.due_at = moment + max(pause, RETRIES[failures - 1]) * random.uniform(1, 1 + _JITTER)  # noqa: S311  # jitter
         one.save(update_fields=["tries", "state", "delivered_at", "due_at"])
-    # Says nothing of a kind, address or secret that came during the try.
+    # Says nothing of a kind, address or secret that came during the try, and leaves a try that began later its word.
     sealed = {"address": bytes(channel.address), "secret": bytes(channel.secret) if channel.secret else None}
-    Channel.objects.filter(pk=channel.pk, kind=channel.kind, **sealed).update(tried_at=moment, last_error=error)
+    earlier = Q(tried_at=None) | Q(tried_at__lt=moment)
+    Channel.objects.filter(earlier, pk=channel.pk, kind=channel.kind, **sealed).update(tried_at=moment, last_error=error)
     return 0 if error else len(deliveries)
 
 

@@ -25,7 +25,7 @@ from consentry.web.removal import Consequence
 
 _PAGE = 25
 _FIELDS = ("kind", "name", "least_severity", "pace", "quiet_from", "quiet_until", "timezone")
-_UNSEEN = "unseen_secret"  # in the session: the channel whose new secret is shown on the next page, this once
+_UNSEEN = "unseen_secrets"  # in the session: the channels whose new secrets are shown on the next page, this once
 _DELETE = (
     Consequence("bad", "trash", "Its delivery log is deleted for ever, with what still waits to be sent."),
     Consequence("warn", "bell", "Nobody is told over it any more."),
@@ -56,7 +56,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
     context = {
         "channels": notify.channels(request.user.account),
         "form": form,
-        "secret": _unseen_secret(request),
+        "secrets": _unseen_secrets(request),
         "page": Paginator(log, _PAGE).get_page(request.GET.get("page")),
         "moment": now(),
         "kept": "",
@@ -80,7 +80,7 @@ def channel(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         "channel": found,
         "form": form,
         "signed": found.kind in notify.SIGNED,
-        "secret": _unseen_secret(request),
+        "secrets": _unseen_secrets(request),
         "timezones": sorted(available_timezones()),
     }
     return render(request, "administration/channel.html", context, status=422 if form.errors else 200)
@@ -126,7 +126,7 @@ def new_secret(request: ConsoleRequest, pk: UUID) -> HttpResponse:
         return _ask(request, found, "Make a new signing secret?", _NEW_SECRET, button="Make a new secret", back=back)
     try:
         notify.replace_secret(found, actor=request.user.email)
-        request.session[_UNSEEN] = str(pk)
+        _keep_unseen(request, found)
     except ConsentryError as error:
         messages.error(request, f"{error.what} {error.remedy}")
     return _go(request, back)
@@ -156,15 +156,20 @@ def _save(request: ConsoleRequest, form: ChannelForm, found: Channel | None) -> 
         form.add_error(None, f"{error.what} {error.remedy}")
         return None
     if secret:
-        request.session[_UNSEEN] = str(saved.pk)
+        _keep_unseen(request, saved)
     return saved
 
 
-def _unseen_secret(request: ConsoleRequest) -> NewSecret | None:
-    """The secret that this page shows, if one was just made in this session. The session holds the channel only: secrets stay sealed."""
-    pk = request.session.pop(_UNSEEN, None) if request.method == "GET" else None
-    found = Channel.objects.filter(pk=pk, account=request.user.account).first() if pk else None
-    return NewSecret(found, str.__str__(notify.signing_secret(found))) if found else None
+def _keep_unseen(request: ConsoleRequest, made: Channel) -> None:
+    """The session holds the channel only: secrets stay sealed."""
+    request.session[_UNSEEN] = [*request.session.get(_UNSEEN, []), str(made.pk)]
+
+
+def _unseen_secrets(request: ConsoleRequest) -> list[NewSecret]:
+    """The secrets that this page shows: those that were made in this session since the last page."""
+    unseen = request.session.pop(_UNSEEN, []) if request.method == "GET" else []
+    found = Channel.objects.filter(pk__in=unseen, account=request.user.account).order_by("name")
+    return [NewSecret(one, str.__str__(notify.signing_secret(one))) for one in found]
 
 
 def _ask(request: ConsoleRequest, found: Channel, title: str, lines: tuple[Consequence, ...], *, button: str, back: str) -> HttpResponse:
