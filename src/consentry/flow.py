@@ -11,6 +11,8 @@ STEPS = (
     Step(after="sync:run:merged", run="risk.rescore", why="facts changed"),
     Step(after="notify:delivery:queued", run="notify.deliver", why="what is due goes out at once; the schedule sends the rest"),
     Step(after="respond:plugin:decided", run="policy.evaluate_plugins", why="a decision makes some alerts due and others void"),
+    Step(after="policy:policy:changed", run="policy.look_at", why="what matches already is told, and holding it against all takes a while"),
+    Step(after="policy:policy:deleted", run="policy.finish_deletion", why="telling the end of many alerts takes a while"),
     Step(after="risk:weights:changed", run="risk.rescore_account", why="other weights give other scores"),
     Step(after="risk:account:scored", run="policy.evaluate_account", why="other scores make some alerts due and others void"),
     Step(after="risk:plugins:scored", run="policy.evaluate_plugins", why="people want to be told"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 from tests.e2e.conftest import Demo
 
 
@@ -216,7 +217,13 @@ def test_an_analyst_is_warned_asks_what_if_and_builds_a_policy(demo: Demo, windo
     page.get_by_label("Name", exact=True).fill("Mail copiers")
     page.get_by_label("Name", exact=True).press("Enter")
     expect(page.get_by_role("link", name="Mail copiers")).to_be_visible()
-    expect(page.get_by_role("row", name=re.compile("Mail copiers")).get_by_text("1 in audit mode")).to_be_visible()
+    expect(page.get_by_text("“Mail copiers” was saved. Its alerts appear in a moment.")).to_be_visible()
+    counted = page.get_by_role("row", name=re.compile("Mail copiers")).get_by_text("1 in audit mode")
+    deadline = time.monotonic() + 30
+    while not counted.is_visible() and time.monotonic() < deadline:
+        page.reload()
+        page.wait_for_timeout(300)
+    expect(counted).to_be_visible()
 
     page.goto(f"{demo.address}/administration/notifications/")
     page.get_by_label("Name").fill("Operations")
@@ -239,3 +246,31 @@ def test_an_analyst_is_warned_asks_what_if_and_builds_a_policy(demo: Demo, windo
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_text("1 plugin would have another score")).to_be_visible()
     assert not problems, problems
+
+
+def test_while_a_trial_runs_only_the_newest_waits_and_no_condition_is_lost(demo: Demo, window: BrowserContext) -> None:
+    page = window.new_page()
+    sign_in(page, demo)
+    page.goto(f"{demo.address}/policies/new/")
+    held: list[Route] = []
+    page.route("**/policies/tried/", lambda route: held.append(route))
+    page.get_by_label("Severity").select_option("Low")
+    for state in ("Off", "Active", "Off", "Active", "Off"):
+        page.get_by_label("State", exact=True).select_option(state)
+    asked = page.get_by_label("What to look at")
+    for place in range(1, 4):
+        page.get_by_role("button", name="Add a condition").click()
+        expect(asked).to_have_count(place + 1)  # while the first trial is still held back
+    page.get_by_role("button", name="or", exact=True).first.click()
+    expect(asked).to_have_count(5)
+    page.get_by_role("button", name="Remove condition 3").click()
+    expect(asked).to_have_count(4)
+    assert len(held) == 1, "one trial at a time"
+    held[0].continue_()
+    while len(held) < 2:
+        page.wait_for_timeout(50)
+    assert (held[1].request.post_data or "").count(".field=") == 4, "the newest is asked with what the page holds by then"
+    held[1].continue_()
+    expect(page.get_by_text("Switched off: nothing is looked for, and nobody is told.")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert len(held) == 2

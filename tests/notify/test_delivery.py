@@ -272,13 +272,17 @@ def test_systems_learn_that_a_policy_was_deleted(make_world: Callable[..., World
     made = policies.save_policy(
         accounts.default_account(), None, title="Ours", why="", severity="low", rule=rule, state="active", cooldown_hours=0, actor="me"
     )
+    policies.look_at(made.pk)
     open_ones = set(map(str, Alert.objects.filter(policy=made).values_list("pk", flat=True)))
     channel(receiver.address)
     policies.delete_policy(made, actor="me")
+    policies.finish_deletion(made.pk, actor="me")
     services.deliver_due()
     told = {one["data"]["alert_id"]: one for one in (json.loads(body) for _, body in receiver.got)}
     assert told.keys() == open_ones != set()
-    assert {(one["type"], one["data"]["reason"]) for one in told.values()} == {("alert.resolved", "Its policy was deleted.")}
+    assert {(one["type"], one["data"]["reason"], one["data"]["closed_by"]) for one in told.values()} == {
+        ("alert.resolved", "Its policy was deleted.", "me")
+    }
 
 
 @pytest.mark.django_db(transaction=True)

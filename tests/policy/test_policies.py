@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +19,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from tests.world import World
 
 from consentry.accounts import services as accounts
+from consentry.accounts.models import Account
 from consentry.core.errors import ConsentryError
 from consentry.inventory.models import Decision, Plugin, TenantFact
 from consentry.policy import conditions, queries, services
@@ -32,6 +36,11 @@ RISKY: list[list[dict[str, Any]]] = [[{"field": "risk", "value": ["high", "criti
 def live(**which: Any) -> set[tuple[str, str]]:
     found = queries.alerts(accounts.default_account().pk, states=("open", "acknowledged"), **which)
     return {(alert.policy.key, alert.plugin.name) for alert in found}
+
+
+def save(account: Account, **which: Any) -> Policy:
+    usual: dict[str, Any] = {"title": "Ours", "why": "", "severity": "low", "rule": RISKY, "state": "active", "cooldown_hours": 0}
+    return services.save_policy(account, None, actor="me", **(usual | which))
 
 
 def third_party(world: World, **which: Any) -> Plugin:
@@ -193,11 +202,61 @@ def test_audit_mode_counts_and_tells_nobody_until_it_is_active(make_world: Calla
     made = services.save_policy(
         account, None, title="Ours", why="", severity="low", rule=RISKY, state="audit", cooldown_hours=0, actor="me"
     )
+    assert ProcrastinateJob.objects.filter(task_name="policy.look_at", args={"policy_id": str(made.pk)}).exists()
+    services.look_at(made.pk)
     assert live() == before
     silent = live(audit=True)
     assert {key for key, _ in silent} == {made.key}
     services.set_state(account, made.key, "active", actor="me")
+    assert services.look_at(made.pk) == len(silent)
     assert live() == before | silent
+    ProcrastinateJob.objects.filter(task_name="policy.look_at").delete()
+    services.set_state(account, made.key, "audit", actor="me")
+    services.set_state(account, made.key, "off", actor="me")
+    services.set_state(account, "woke_up", "off", actor="me")
+    services.set_state(account, "woke_up", "active", actor="me")
+    queued = ProcrastinateJob.objects.filter(task_name="policy.look_at")
+    assert not queued.exists(), "nothing matches one that is off, or that waits for a change"
+    assert (services.look_at(made.pk), services.look_at(uuid4())) == (0, 0), "switched off or deleted before its turn"
+
+
+def test_two_that_find_the_same_match_open_one_alert(make_world: Callable[..., World]) -> None:
+    """A sync looks at a policy that a person just switched on."""
+    make_world(plugins=60, users=60).sync()
+    account = accounts.default_account()
+    made = save(account, state="active")
+
+    def other() -> int:
+        try:
+            return services.evaluate_account(account.pk)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(), connection.cursor() as cursor:
+            found = services.look_at(made.pk)
+            second = pool.submit(other)
+            deadline = monotonic() + 30
+            while not second.done():
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                if cursor.fetchone() != (0,):
+                    break
+                assert monotonic() < deadline
+                sleep(0.02)
+        assert (found > 0, second.result(60)) == (True, 0)
+    assert Alert.objects.filter(policy=made).count() == found
+
+
+@pytest.mark.django_db
+def test_no_policy_is_of_no_severity() -> None:
+    account = accounts.default_account()
+    for state in ("active", "off"):
+        with pytest.raises(ConsentryError, match="does not exist"):
+            services.adjust(account, "rogue_app", state=state, severity="none", cooldown_hours=0, actor="me")
+        with pytest.raises(ConsentryError, match="does not exist"):
+            save(account, state=state, severity="none")
+    assert not Policy.objects.filter(severity="none").exists()
+    assert not Policy.objects.exclude(state="active").exists()
 
 
 def test_the_cool_down_keeps_a_closed_alert_closed(make_world: Callable[..., World]) -> None:
@@ -207,6 +266,7 @@ def test_the_cool_down_keeps_a_closed_alert_closed(make_world: Callable[..., Wor
     made = services.save_policy(
         account, None, title="Ours", why="", severity="low", rule=RISKY, state="active", cooldown_hours=4, actor="me"
     )
+    services.look_at(made.pk)
     alert = Alert.objects.filter(policy=made).first()
     assert alert is not None
     services.change_alert(alert, "resolved", actor="me")
@@ -353,11 +413,19 @@ def test_people_build_a_policy_and_see_what_it_matches(make_world: Callable[...,
     assert client.post("/policies/create/", {**form, "title": ""}).status_code == 422
     assert client.post("/policies/create/", {**form, "deed": "save-surely"}).status_code == 302
     made = Policy.objects.get(title="Mail for many")
+    assert not Alert.objects.filter(policy=made).exists(), "a job opens them"
+    services.look_at(made.pk)
     assert Alert.objects.filter(policy=made).count() == wanted.matches
     assert "Mail for many" in client.get("/policies/").content.decode()
     assert client.get(f"/policies/{made.key}/").status_code == 200
     assert client.get("/policies/rogue_app/").status_code == 200
     assert client.post(f"/policies/{made.key}/save/", {"deed": "delete-surely"}).status_code == 302
+    assert Policy.objects.get(pk=made.pk).state == "off", "nothing opens until a job has deleted it"
+    gone = {"policy_id": str(made.pk), "actor": person.email}
+    assert ProcrastinateJob.objects.filter(task_name="policy.finish_deletion", args=gone).exists()
+    for _ in range(2):
+        services.finish_deletion(made.pk, actor=person.email)
+    assert not Policy.objects.filter(pk=made.pk).exists()
     assert not Alert.objects.filter(policy=made.pk).exists()
     assert client.post("/policies/rogue_app/save/", {"deed": "delete"}).status_code == 404
 

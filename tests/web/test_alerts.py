@@ -115,6 +115,7 @@ def test_a_policy_that_is_off_tells_nothing(world: World, client_of: Any) -> Non
     assert not Alert.objects.filter(policy__key="rogue_app", plugin__name="PERFECTDATA").exists()
     assert client_of("analyst").post("/policies/rogue_app/switch/", {"state": "active"}).status_code == 403
     owner.post("/policies/rogue_app/switch/", {"state": "active"})
+    services.look_at(Policy.objects.get(key="rogue_app").pk)
     assert ("rogue_app", "PERFECTDATA") in live(), "what was missed while it was off is told at once"
 
 
@@ -137,6 +138,8 @@ def test_how_a_predefined_policy_alerts_can_be_changed(world: World, client_of: 
     alert.refresh_from_db()
     assert (alert.state, alert.severity) == ("open", "critical")
     answer = owner.post("/policies/rogue_app/switch/", changed | {"severity": "awful"}, follow=True)
+    assert "does not exist" in answer.content.decode()
+    answer = owner.post("/policies/rogue_app/switch/", changed | {"severity": "none"}, follow=True)
     assert "does not exist" in answer.content.decode()
     assert "How it alerts" not in client_of("viewer").get("/policies/rogue_app/").content.decode()
 

@@ -21,6 +21,18 @@ def evaluate_account(account_id: str) -> None:
     services.evaluate_account(UUID(account_id))
 
 
+@app.task(name="policy.look_at")
+def look_at(policy_id: str) -> None:
+    """Hold a policy against every plugin."""
+    services.look_at(UUID(policy_id))
+
+
+@app.task(name="policy.finish_deletion")
+def finish_deletion(policy_id: str, actor: str) -> None:
+    """Delete a policy with its alerts."""
+    services.finish_deletion(UUID(policy_id), actor=actor)
+
+
 @app.task(name="policy.evaluate_plugins")
 def evaluate_plugins(account_id: str, plugin_ids: list[str]) -> None:
     """Look at plugins on which somebody decided."""

@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from consentry.accounts.models import Account, Person
 from consentry.audit import services as audit
+from consentry.core import events
 from consentry.core.clock import now
 from consentry.core.errors import ConsentryError
 from consentry.core.hostile import display_text
@@ -23,6 +24,7 @@ from consentry.inventory.models import Change, Plugin, RiskLevel
 from consentry.notify import services as notify
 from consentry.policy import conditions
 from consentry.policy.facts import facts
+from consentry.policy.locks import hold_alerts
 from consentry.policy.models import Alert, AlertComment, AlertState, Policy, PolicyState
 from consentry.policy.predefined import BY_KEY, PREDEFINED
 from consentry.sync.models import SyncRun, TouchedPlugin
@@ -30,6 +32,7 @@ from consentry.sync.models import SyncRun, TouchedPlugin
 _LIVE = (AlertState.OPEN, AlertState.ACKNOWLEDGED)
 _CUSTOM = "custom-"
 _LONGEST_COOLDOWN = 24 * 365  # hours
+_SEVERITIES = frozenset(RiskLevel.values) - {RiskLevel.NONE}
 PRODUCT = "Consentry"
 
 
@@ -70,7 +73,10 @@ def policies(account: Account) -> list[Policy]:
 
 @transaction.atomic
 def set_state(account: Account, key: str, state: str, *, actor: str) -> Policy:
-    """Make a policy active, put it into audit mode, or switch it off. Its alerts stay. Raises ``ConsentryError`` for what does not exist."""
+    """Make a policy active, put it into audit mode, or switch it off. Its alerts stay; what it finds now is opened by a job.
+
+    Raises ``ConsentryError`` for what does not exist.
+    """
     policy = _known(account, key)
     _set(policy, actor, state=state)
     return policy
@@ -95,8 +101,8 @@ def _known(account: Account, key: str) -> Policy:
 
 
 def _set(policy: Policy, actor: str, *, state: str, severity: str | None = None, cooldown_hours: int | None = None) -> None:
-    """Change these, and look at every plugin once where the policy was asleep."""
-    if state not in PolicyState.values or severity not in {None, "", *RiskLevel.values}:
+    """Change these, and have every plugin looked at once where the policy was asleep."""
+    if state not in PolicyState.values or severity not in {None, "", *_SEVERITIES}:
         raise ConsentryError("policy_unknown", "This severity or state does not exist.", "Choose one of the list.")
     asleep = policy.state != PolicyState.ACTIVE
     policy.state, policy.updated_by = state, actor
@@ -115,44 +121,71 @@ def _set(policy: Policy, actor: str, *, state: str, severity: str | None = None,
         severity=told.severity,
         cooldown_hours=policy.cooldown_hours,
     )
-    if asleep:
-        _look_once(policy)
+    if asleep and matches_now(policy):
+        events.emit("policy:policy:changed", policy_id=str(policy.pk))
 
 
-def _look_once(policy: Policy) -> None:
-    """Hold a policy that is not switched off against every plugin, unless only a change can match it."""
-    if policy.state != PolicyState.OFF and not definition(policy).of_change:
-        everything = Plugin.objects.filter(connector__account=policy.account_id, removed_at__isnull=True, is_console=False)
-        _evaluate(everything, {}, [policy])
+def matches_now(policy: Policy) -> bool:
+    """True when plugins can match as they are: the policy is not switched off, and asks for more than a change."""
+    return policy.state != PolicyState.OFF and not definition(policy).of_change
+
+
+@transaction.atomic
+def look_at(policy_id: UUID) -> int:
+    """Hold one policy, as it is now, against every plugin. Returns how many alerts were opened; none when the policy is gone."""
+    policy = _held(policy_id)
+    if policy is None or not matches_now(policy):
+        return 0
+    everything = Plugin.objects.filter(connector__account=policy.account_id, removed_at__isnull=True, is_console=False)
+    return _evaluate(everything, {}, [policy])
+
+
+def _held(policy_id: UUID) -> Policy | None:
+    """The policy as it is once nobody else works on its account's alerts."""
+    for account_id in Policy.objects.filter(pk=policy_id).values_list("account_id", flat=True):
+        hold_alerts(account_id)
+    return Policy.objects.filter(pk=policy_id).first()
 
 
 @transaction.atomic
 def save_policy(
     account: Account, policy: Policy | None, *, title: str, why: str, severity: str, rule: Any, state: str, cooldown_hours: int, actor: str
 ) -> Policy:
-    """Make or change one of the account's own policies, and look at every plugin once. Raises ``ConsentryError`` for a rule that can't be."""
+    """Make or change one of the account's own policies; what it finds now is opened by a job. Raises ``ConsentryError`` for a rule that can't be."""
     title = title.replace("\x00", "").strip()[:200]
     if not title:
         raise ConsentryError("title_missing", "A policy needs a name.", "Say in a few words what it looks out for.")
-    if severity not in RiskLevel.values or state not in PolicyState.values:
+    if severity not in _SEVERITIES or state not in PolicyState.values:
         raise ConsentryError("policy_unknown", "This severity or state does not exist.", "Choose one of the list.")
     policy = policy or Policy(account=account, key=f"{_CUSTOM}{uuid.uuid4().hex[:12]}")
     policy.title, policy.why, policy.severity, policy.state = title, why.replace("\x00", "").strip(), severity, state
     policy.rule, policy.cooldown_hours, policy.updated_by = conditions.checked(rule), min(max(cooldown_hours, 0), _LONGEST_COOLDOWN), actor
     policy.save()
     audit.record(account.id, actor=actor, action="policy:policy:saved", subject=title, state=state)
-    _look_once(policy)
+    if matches_now(policy):
+        events.emit("policy:policy:changed", policy_id=str(policy.pk))
     return policy
 
 
 @transaction.atomic
 def delete_policy(policy: Policy, *, actor: str) -> None:
-    """Delete one of the account's own policies with its alerts. Raises ``ConsentryError`` for a predefined one."""
+    """Switch one of the account's own policies off, and have it deleted with its alerts. Raises ``ConsentryError`` for a predefined one."""
     if policy.key in BY_KEY:
         raise ConsentryError("policy_predefined", "A predefined policy can't be deleted.", "Switch it off.")
+    policy.state, policy.updated_by = PolicyState.OFF, actor
+    policy.save(update_fields=["state", "updated_by", "updated_at"])
     audit.record(policy.account_id, actor=actor, action="policy:policy:deleted", subject=policy.title)
+    events.emit("policy:policy:deleted", policy_id=str(policy.pk), actor=actor)
+
+
+@transaction.atomic
+def finish_deletion(policy_id: UUID, *, actor: str) -> None:
+    """Delete a policy with its alerts; systems that were told of one hear its end. Can be called again."""
+    policy = _held(policy_id)
+    if policy is None:
+        return
     for alert in Alert.objects.filter(policy=policy, state__in=_LIVE).select_related("policy", "plugin__connector"):
-        _close(alert, AlertState.RESOLVED, "Its policy was deleted.", actor)  # systems that were told of it hear its end
+        _close(alert, AlertState.RESOLVED, "Its policy was deleted.", actor)
     policy.delete()
 
 
@@ -196,6 +229,7 @@ def evaluate(
     account: Account, plugin_ids: Iterable[UUID], changes: Mapping[UUID, Collection[str]], *, since: datetime | None = None
 ) -> int:
     """Open the alerts that are due for these plugins, and resolve those whose condition no longer holds. Returns how many were opened."""
+    hold_alerts(account.pk)
     active = [policy for policy in policies(account) if policy.state != PolicyState.OFF]
     plugins = Plugin.objects.filter(pk__in=list(plugin_ids), connector__account=account, is_console=False)
     return _evaluate(plugins, changes, active, since=since)

@@ -26,6 +26,7 @@ _FIRST: dict[str, Any] = {"field": "risk", "value": ["high", "critical"]}
 _SEVERITIES = [(value, str(label)) for value, label in reversed(RiskLevel.choices) if value != "none"]
 _FEW = 8  # choices that are shown side by side; more are a list with a filter
 _MANY = 10  # alerts that a save opens without asking first
+_SOON = " Its alerts appear in a moment."
 
 
 def choices(account: Account) -> dict[str, dict[str, str]]:
@@ -60,22 +61,40 @@ def policies(request: ConsoleRequest) -> HttpResponse:
 @require_POST
 @require_role("administrator")
 def switch(request: ConsoleRequest, key: str) -> HttpResponse:
-    """Make a policy active, put it into audit mode, or switch it off; a predefined one's page also says how it alerts."""
-    account, state, actor = request.user.account, request.POST.get("state", ""), request.user.email
+    """Make a policy active, put it into audit mode, or switch it off; a predefined one's page also says how it alerts.
+
+    What opens many alerts is asked first.
+    """
+    account, actor = request.user.account, request.user.email
+    found, deed, adjusted = _find(request, key), request.POST.get("deed", ""), "cooldown_hours" in request.POST
+    told = services.definition(found)
+    given: dict[str, Any] = {
+        "state": request.POST.get("state", ""),
+        "severity": request.POST.get("severity", "") if adjusted else told.severity,
+        "cooldown_hours": _hours(request.POST) if adjusted else found.cooldown_hours,
+    }
+    if deed == "edit":
+        return _predefined(request, found, given) if adjusted and key in BY_KEY else redirect("policies")
+    asleep = found.state != PolicyState.ACTIVE
+    known = given["severity"] in dict(_SEVERITIES)  # what is unknown is refused below
+    if asleep and given["state"] == PolicyState.ACTIVE and known and not told.of_change and deed != "save-surely":
+        opened = _would_open(account, given, found, queries.trial(account, told.rule))
+        if opened > _MANY:
+            return _ask_many(request, given, opened, "Back to the policy" if adjusted else "Back to the policies")
     try:
-        if "cooldown_hours" in request.POST:
-            severity = request.POST.get("severity", "")
-            policy = services.adjust(account, key, state=state, severity=severity, cooldown_hours=_hours(request.POST), actor=actor)
+        if adjusted:
+            policy = services.adjust(account, key, **given, actor=actor)
         else:
-            policy = services.set_state(account, key, state, actor=actor)
+            policy = services.set_state(account, key, given["state"], actor=actor)
     except ConsentryError as error:
         messages.error(request, f"{error.what} {error.remedy}")
         return redirect("policies")
-    told = services.definition(policy)
-    if "cooldown_hours" not in request.POST:
-        messages.success(request, f"“{told.title}” is {policy.get_state_display().lower()} now.")
+    soon = _SOON if asleep and services.matches_now(policy) else ""
+    if not adjusted:
+        messages.success(request, f"“{told.title}” is {policy.get_state_display().lower()} now.{soon}")
         return redirect("policies")
-    messages.success(request, f"“{told.title}” was saved. What is open keeps its severity; new alerts are {told.severity}.")
+    severity = services.definition(policy).severity
+    messages.success(request, f"“{told.title}” was saved. What is open keeps its severity; new alerts are {severity}.{soon}")
     return redirect("policy", key=key)
 
 
@@ -94,9 +113,15 @@ def policy(request: ConsoleRequest, key: str) -> HttpResponse:
             "rule": [list(group) for group in told.rule],
         }
         return _builder(request, draft, found)
+    return _predefined(request, found, {"severity": told.severity, "state": found.state, "cooldown_hours": found.cooldown_hours})
+
+
+def _predefined(request: ConsoleRequest, found: Policy, given: dict[str, Any]) -> HttpResponse:
+    told = services.definition(found)
     context = {
         "policy": found,
         "told": told,
+        "given": given,
         "default": BY_KEY[found.key].severity if found.key in BY_KEY else "",
         "severities": _SEVERITIES,
         "states": PolicyState.choices,
@@ -121,11 +146,8 @@ def new(request: ConsoleRequest) -> HttpResponse:
 @require_POST
 @require_role("administrator")
 def draft(request: ConsoleRequest) -> HttpResponse:
-    """The builder's conditions again, after one was added, changed or removed, with what they match now and what a save would do."""
-    given = read(request.POST)
-    key = request.POST.get("policy", "")
-    found = _find(request, key) if key else None
-    rule, focus = given["rule"], ""
+    """The builder's conditions again, after one was added or removed or asks for something else. The page then asks for a new trial."""
+    rule, focus = read(request.POST)["rule"], ""
     deed, _, place = request.POST.get("deed", "").partition(":")
     group, _, number = place.partition(".")
     if deed == "group" and len(rule) < conditions.MOST_GROUPS:
@@ -136,7 +158,18 @@ def draft(request: ConsoleRequest) -> HttpResponse:
         focus = f"{int(group)}.{len(rule[int(group)]) - 1}"
     elif deed == "drop" and group.isdigit() and number.isdigit() and int(group) < len(rule) and int(number) < len(rule[int(group)]):
         focus = _drop(rule, int(group), int(number))
-    return render(request, "policy/draft.html", {**_conditions(request, given, found), "focus": focus})
+    answer = render(request, "policy/conditions.html", {**_conditions(request, rule), "focus": focus})
+    answer["HX-Trigger-After-Settle"] = "rule-changed"
+    return answer
+
+
+@require_POST
+@require_role("administrator")
+def tried(request: ConsoleRequest) -> HttpResponse:
+    """What the builder's conditions match now, and what a save would do."""
+    key = request.POST.get("policy", "")
+    found = _find(request, key) if key else None
+    return render(request, "policy/tried.html", _tried(request, read(request.POST), found))
 
 
 def _drop(rule: list[list[dict[str, Any]]], group: int, number: int) -> str:
@@ -160,7 +193,7 @@ def save(request: ConsoleRequest, key: str = "") -> HttpResponse:
         return _ask(request, f"Delete “{found.title}”?", _deleted(found), "delete-surely", "Delete it")
     if found and deed == "delete-surely":
         services.delete_policy(found, actor=request.user.email)
-        messages.success(request, f"“{found.title}” was deleted with its alerts.")
+        messages.success(request, f"“{found.title}” is switched off. It and its alerts are gone in a moment.")
         return redirect("policies")
     given = read(request.POST)
     if deed == "edit":
@@ -170,19 +203,23 @@ def save(request: ConsoleRequest, key: str = "") -> HttpResponse:
         if given["state"] == PolicyState.ACTIVE and given["title"].strip() and deed != "save-surely":  # without a name it is refused below
             opened = _would_open(account, given, found, queries.trial(account, conditions.checked(given["rule"])))
             if opened > _MANY:
-                lines = [_told(account, given, opened), "To see first what it finds, go back and choose the state “Audit only”."]
-                return _ask(request, f"Open {opened:,} alerts at once?", lines, "save-surely", f"Save and open {opened:,} alerts")
-        services.save_policy(account, found, actor=request.user.email, **given)
+                return _ask_many(request, given, opened, "Back to the policy")
+        saved = services.save_policy(account, found, actor=request.user.email, **given)
     except ConsentryError as error:
         return _builder(request, given, found, f"{error.what} {error.remedy}")
-    messages.success(request, f"“{given['title']}” was saved.")
+    messages.success(request, f"“{saved.title}” was saved.{_SOON if services.matches_now(saved) else ''}")
     return redirect("policies")
 
 
-def _ask(request: ConsoleRequest, title: str, lines: list[str], deed: str, button: str) -> HttpResponse:
-    """A page between the builder and what it does. It holds what was filled in, so that going back loses nothing."""
+def _ask_many(request: ConsoleRequest, given: dict[str, Any], opened: int, back: str) -> HttpResponse:
+    lines = [_told(request.user.account, given, opened), "To see first what it finds, go back and choose the state “Audit only”."]
+    return _ask(request, f"Open {opened:,} alerts at once?", lines, "save-surely", f"Save and open {opened:,} alerts", back)
+
+
+def _ask(request: ConsoleRequest, title: str, lines: list[str], deed: str, button: str, back: str = "Back to the policy") -> HttpResponse:
+    """A page between a form and what it does. It holds what was filled in, so that going back loses nothing."""
     kept = [(name, value) for name, values in request.POST.lists() if name not in {"csrfmiddlewaretoken", "deed"} for value in values]
-    context = {"title": title, "lines": lines, "deed": deed, "button": button, "kept": kept, "action": request.path}
+    context = {"title": title, "lines": lines, "deed": deed, "button": button, "back": back, "kept": kept, "action": request.path}
     return render(request, "policy/confirm.html", context)
 
 
@@ -265,7 +302,8 @@ def _value(form: QueryDict, name: str, field: str) -> Any:
 
 def _builder(request: ConsoleRequest, given: dict[str, Any], found: Policy | None, problem: str = "") -> HttpResponse:
     context = {
-        **_conditions(request, given, found),
+        **_conditions(request, given["rule"]),
+        **_tried(request, given, found),
         "draft": given,
         "policy": found,
         "problem": problem,
@@ -275,8 +313,7 @@ def _builder(request: ConsoleRequest, given: dict[str, Any], found: Policy | Non
     return render(request, "policy/builder.html", context, status=422 if problem else 200)
 
 
-def _conditions(request: ConsoleRequest, given: dict[str, Any], found: Policy | None) -> dict[str, Any]:
-    rule: list[list[dict[str, Any]]] = given["rule"]
+def _conditions(request: ConsoleRequest, rule: list[list[dict[str, Any]]]) -> dict[str, Any]:
     known = choices(request.user.account)
     fields = [(name, field.label) for name, field in conditions.FIELDS.items()]
     groups = []
@@ -293,17 +330,21 @@ def _conditions(request: ConsoleRequest, given: dict[str, Any], found: Policy | 
                  "value": f"{value:g}" if isinstance(value, float) else "" if value is None else value}
             )  # fmt: skip
         groups.append({"place": place, "lines": lines})
-    made = {"groups": groups, "fields": fields}
+    return {"groups": groups, "fields": fields}
+
+
+def _tried(request: ConsoleRequest, given: dict[str, Any], found: Policy | None) -> dict[str, Any]:
+    rule: list[list[dict[str, Any]]] = given["rule"]
     open_ends = [conditions.FIELDS[one["field"]].label for group in rule for one in group if one["value"] in (None, "", [])]
     if open_ends or not rule:
         unready = f"Choose a value for “{open_ends[0]}” to see what matches." if open_ends else "Add a condition to see what matches."
-        return {**made, "trial": None, "unready": unready, "outcome": unready}
+        return {"trial": None, "unready": unready, "outcome": unready}
     try:
         trial = _trial(request, conditions.checked(rule))
     except ConsentryError as error:
         unready = f"{error.what} {error.remedy}"
-        return {**made, "trial": None, "unready": unready, "outcome": unready}
-    return {**made, "trial": trial, "outcome": _outcome(request.user.account, given, found, trial["tried"])}
+        return {"trial": None, "unready": unready, "outcome": unready}
+    return {"trial": trial, "outcome": _outcome(request.user.account, given, found, trial["tried"])}
 
 
 def _trial(request: ConsoleRequest, rule: conditions.Rule) -> dict[str, Any]:

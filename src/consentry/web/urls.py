@@ -56,6 +56,7 @@ urlpatterns = [
     path("policies/new/", policies.new, name="policy-new"),
     path("policies/create/", policies.save, name="policy-create"),
     path("policies/draft/", policies.draft, name="policy-draft"),
+    path("policies/tried/", policies.tried, name="policy-tried"),
     path("policies/<slug:key>/", policies.policy, name="policy"),
     path("policies/<slug:key>/save/", policies.save, name="policy-save"),
     path("policies/<slug:key>/switch/", policies.switch, name="policy-switch"),
