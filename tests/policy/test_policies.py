@@ -356,8 +356,7 @@ def test_a_second_key_while_the_alert_is_open_is_told_once(make_world: Callable[
     world.sync()
     alert.refresh_from_db()
     assert (alert.state, alert.times, alert.evidence) == ("open", 2, evidence)
-    (told,) = alert.comments.all()
-    assert told.text == "It happened again. A secret or certificate was added."
+    assert [one.text for one in alert.comments.all()] == ["Opened.", "It happened again. A secret or certificate was added."]
 
 
 def test_a_reason_that_others_left_no_points_still_counts_for_policies(make_world: Callable[..., World]) -> None:

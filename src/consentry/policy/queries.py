@@ -192,8 +192,7 @@ def _trial_of_changes(
             moved = [(plugin.first_seen, 0.0, "none"), *moved]  # it came, and had no score before
         events = [replace(seen, changes=frozenset(kinds)) for kinds in found[plugin.pk].values()]
         events += [
-            replace(seen, score_before=before, score=score, risk_level=level)
-            for (_, before, _), (_, score, level) in pairwise(moved)
+            replace(seen, score_before=before, score=score, risk_level=level) for (_, before, _), (_, score, level) in pairwise(moved)
         ]
         if times := sum(conditions.holds(rule, one) for one in events):
             hits.append((plugin, times))
