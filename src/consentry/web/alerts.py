@@ -79,9 +79,9 @@ def _people(account: Account) -> list[str]:
 def change_many(request: ConsoleRequest) -> HttpResponse:
     """Acknowledge, resolve or dismiss the alerts that were ticked, or give them to oneself; what is closed stays as it is."""
     ids = [found for text in request.POST.getlist("alert") if (found := guid(text))]
-    found = Alert.objects.filter(pk__in=ids, policy__account=request.user.account).select_related("policy", "plugin__connector")
-    ticked = list(found.filter(state__in=LIVE))
-    closed = found.count() - len(ticked)
+    chosen = Alert.objects.filter(pk__in=ids, policy__account=request.user.account).select_related("policy", "plugin__connector")
+    ticked = list(chosen.filter(state__in=LIVE))
+    closed = chosen.count() - len(ticked)
     deed, reason, actor = request.POST.get("deed", ""), request.POST.get("reason", ""), request.user.email
     number = f"{len(ticked)} {'alert' if len(ticked) == 1 else 'alerts'}"
     left = f" {closed} {'was' if closed == 1 else 'were'} closed already and stayed so." if closed else ""
