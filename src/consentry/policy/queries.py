@@ -17,6 +17,7 @@ from consentry.core.clock import now
 from consentry.inventory.models import Change, Plugin
 from consentry.inventory.plugin_data import moment
 from consentry.policy import conditions, services
+from consentry.policy.definitions import definition
 from consentry.policy.facts import facts
 from consentry.policy.models import Alert, AlertState, Policy, PolicyState
 from consentry.policy.predefined import BY_KEY
@@ -62,7 +63,7 @@ def alerts(
 
 def as_data(alert: Alert) -> dict[str, Any]:
     """An alert as JSON-ready data."""
-    told = services.definition(alert.policy)
+    told = definition(alert.policy)
     return {
         "id": str(alert.pk),
         "connector": alert.plugin.connector.name,
@@ -101,7 +102,7 @@ def policy_rows(account: Account) -> list[dict[str, Any]]:
     silent = dict(Alert.objects.filter(live, policy__in=listed, audit=True).values_list("policy").annotate(Count("pk")))
     rows = []
     for policy in listed:
-        told = services.definition(policy)
+        told = definition(policy)
         rows.append(
             {
                 "id": str(policy.pk),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,6 +22,7 @@ from consentry.core.hostile import display_text
 from consentry.inventory.models import Change, Plugin, RiskLevel
 from consentry.notify import services as notify
 from consentry.policy import conditions
+from consentry.policy.definitions import Definition, definition
 from consentry.policy.facts import facts
 from consentry.policy.locks import hold_alerts
 from consentry.policy.models import Alert, AlertComment, AlertState, Policy, PolicyState
@@ -34,30 +34,6 @@ _CUSTOM = "custom-"
 _LONGEST_COOLDOWN = 24 * 365  # hours
 _SEVERITIES = frozenset(RiskLevel.values) - {RiskLevel.NONE}
 PRODUCT = "Consentry"
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """What a policy says and asks, whether the product's or the account's own."""
-
-    title: str
-    why: str
-    remedy: str
-    technique: str
-    severity: str
-    rule: conditions.Rule
-
-    @property
-    def of_change(self) -> bool:
-        """True when it can only match in the run that finds a change."""
-        return conditions.of_change(self.rule)
-
-
-def definition(policy: Policy) -> Definition:
-    """What ``policy`` says and asks."""
-    if found := BY_KEY.get(policy.key):
-        return Definition(found.title, found.why, found.remedy, found.technique, policy.severity or found.severity, found.rule)
-    return Definition(policy.title, policy.why, "", "", policy.severity, policy.rule or [])
 
 
 def policies(account: Account) -> list[Policy]:

@@ -18,6 +18,7 @@ from consentry.accounts.models import Account, Person
 from consentry.core.errors import ConsentryError
 from consentry.inventory.models import RiskLevel
 from consentry.policy import conditions, queries, services
+from consentry.policy.definitions import definition
 from consentry.policy.models import Alert, AlertState
 from consentry.providers.entra.values import guid
 from consentry.web.access import ConsoleRequest, require_role
@@ -31,7 +32,7 @@ VIEWS = (("live", "To do", LIVE), ("closed", "Closed", (AlertState.RESOLVED, Ale
 
 def alert_row(alert: Alert) -> dict[str, Any]:
     """An alert with its plugin and the rule that it is of."""
-    return {**plugin_row(alert.plugin), "alert": alert, "rule": services.definition(alert.policy)}
+    return {**plugin_row(alert.plugin), "alert": alert, "rule": definition(alert.policy)}
 
 
 @require_role("viewer")
@@ -63,7 +64,7 @@ def alerts(request: ConsoleRequest) -> HttpResponse:
         "chosen": chosen,
         "asked": asked,
         "severities": [(value, label) for value, label in reversed(RiskLevel.choices) if value != "none"],
-        "policies": [(row.key, services.definition(row).title) for row in services.policies(account)],
+        "policies": [(row.key, definition(row).title) for row in services.policies(account)],
         "people": [(_NOBODY, "Nobody"), *((email, "Me" if email == request.user.email else email) for email in _people(account))],
         "may_decide": request.user.may("analyst"),
     }

@@ -15,6 +15,7 @@ from consentry.core.errors import ConsentryError
 from consentry.inventory.models import DecisionState, LastUsedState, Origin, RiskLevel
 from consentry.notify import services as notify
 from consentry.policy import conditions, queries, services
+from consentry.policy.definitions import definition
 from consentry.policy.models import Alert, AlertState, Policy, PolicyState
 from consentry.policy.predefined import BY_KEY
 from consentry.risk.signals import SIGNALS
@@ -67,7 +68,7 @@ def switch(request: ConsoleRequest, key: str) -> HttpResponse:
     """
     account, actor = request.user.account, request.user.email
     found, deed, adjusted = _find(request, key), request.POST.get("deed", ""), "cooldown_hours" in request.POST
-    told = services.definition(found)
+    told = definition(found)
     given: dict[str, Any] = {
         "state": request.POST.get("state", ""),
         "severity": request.POST.get("severity", "") if adjusted else told.severity,
@@ -93,7 +94,7 @@ def switch(request: ConsoleRequest, key: str) -> HttpResponse:
     if not adjusted:
         messages.success(request, f"“{told.title}” is {policy.get_state_display().lower()} now.{soon}")
         return redirect("policies")
-    severity = services.definition(policy).severity
+    severity = definition(policy).severity
     messages.success(request, f"“{told.title}” was saved. What is open keeps its severity; new alerts are {severity}.{soon}")
     return redirect("policy", key=key)
 
@@ -102,7 +103,7 @@ def switch(request: ConsoleRequest, key: str) -> HttpResponse:
 def policy(request: ConsoleRequest, key: str) -> HttpResponse:
     """One policy in words, with what it would have done; the account's own with its builder."""
     found = _find(request, key)
-    told = services.definition(found)
+    told = definition(found)
     if found.key not in BY_KEY and request.user.may("administrator"):
         draft = {
             "title": found.title,
@@ -117,7 +118,7 @@ def policy(request: ConsoleRequest, key: str) -> HttpResponse:
 
 
 def _predefined(request: ConsoleRequest, found: Policy, given: dict[str, Any]) -> HttpResponse:
-    told = services.definition(found)
+    told = definition(found)
     context = {
         "policy": found,
         "told": told,
@@ -138,7 +139,7 @@ def new(request: ConsoleRequest) -> HttpResponse:
     copied = request.GET.get("copy", "")
     draft: dict[str, Any] = {"title": "", "why": "", "severity": "high", "state": "audit", "cooldown_hours": 0, "rule": [[dict(_FIRST)]]}
     if copied:
-        told = services.definition(_find(request, copied))
+        told = definition(_find(request, copied))
         draft |= {"title": f"{told.title} (copy)", "why": told.why, "severity": told.severity, "rule": [list(group) for group in told.rule]}
     return _builder(request, draft, None)
 
