@@ -185,7 +185,7 @@ def test_a_plugin_shows_the_roles_it_holds(as_role: Role, plugin: Plugin) -> Non
 
 def test_a_plugin_that_was_not_scored_yet_says_so(as_role: Role, plugin: Plugin) -> None:
     Plugin.objects.update(risk={}, risk_score=0, risk_level="none")
-    for address in ("/plugins/", "/"):
+    for address in ("/plugins/", "/", f"/plugins/{plugin.pk}/"):
         assert "Not scored yet" in as_role("viewer").get(address).content.decode()
     Plugin.objects.update(risk={"version": 1})
     assert "Not scored yet" not in as_role("viewer").get("/plugins/").content.decode()

@@ -23,6 +23,9 @@ class AlertState(models.TextChoices):
     DISMISSED = "dismissed", "Dismissed"
 
 
+LIVE = (AlertState.OPEN, AlertState.ACKNOWLEDGED)  # somebody has to do something
+
+
 class Policy(models.Model):
     """One of the predefined policies (``policy.predefined``) as an account has it, or one of its own.
 

@@ -19,7 +19,7 @@ from consentry.inventory.plugin_data import moment
 from consentry.policy import conditions, services
 from consentry.policy.definitions import definition
 from consentry.policy.facts import facts
-from consentry.policy.models import Alert, AlertState, Policy, PolicyState
+from consentry.policy.models import LIVE, Alert, Policy, PolicyState
 from consentry.policy.predefined import BY_KEY
 from consentry.providers.entra.values import guid
 from consentry.risk.models import ScorePoint
@@ -57,7 +57,7 @@ def alerts(
     if text:
         named = Q(plugin__name__icontains=text)
         found = found.filter(named | Q(plugin__app_id=app_id) if (app_id := guid(text.strip())) else named)
-    live = Case(When(state__in=[AlertState.OPEN, AlertState.ACKNOWLEDGED], then=Value(0)), default=Value(1), output_field=IntegerField())
+    live = Case(When(state__in=LIVE, then=Value(0)), default=Value(1), output_field=IntegerField())
     return found.order_by(live, _WEIGHT, "-opened_at", "pk")
 
 
@@ -97,7 +97,7 @@ def rows(account_id: UUID, *, connector: str | None = None) -> Iterator[dict[str
 def policy_rows(account: Account) -> list[dict[str, Any]]:
     """The account's policies with how many alerts of each are live."""
     listed = services.policies(account)
-    live = Q(state__in=[AlertState.OPEN, AlertState.ACKNOWLEDGED])
+    live = Q(state__in=LIVE)
     counts = dict(Alert.objects.filter(live, policy__in=listed, audit=False).values_list("policy").annotate(Count("pk")))
     silent = dict(Alert.objects.filter(live, policy__in=listed, audit=True).values_list("policy").annotate(Count("pk")))
     rows = []

@@ -25,11 +25,10 @@ from consentry.policy import conditions
 from consentry.policy.definitions import Definition, definition
 from consentry.policy.facts import facts
 from consentry.policy.locks import hold_alerts
-from consentry.policy.models import Alert, AlertComment, AlertState, Policy, PolicyState
+from consentry.policy.models import LIVE, Alert, AlertComment, AlertState, Policy, PolicyState
 from consentry.policy.predefined import BY_KEY, PREDEFINED
 from consentry.sync.models import SyncRun, TouchedPlugin
 
-_LIVE = (AlertState.OPEN, AlertState.ACKNOWLEDGED)
 _CUSTOM = "custom-"
 _LONGEST_COOLDOWN = 24 * 365  # hours
 _SEVERITIES = frozenset(RiskLevel.values) - {RiskLevel.NONE}
@@ -160,7 +159,7 @@ def finish_deletion(policy_id: UUID, *, actor: str) -> None:
     policy = _held(policy_id)
     if policy is None:
         return
-    for alert in Alert.objects.filter(policy=policy, state__in=_LIVE).select_related("policy", "plugin__connector"):
+    for alert in Alert.objects.filter(policy=policy, state__in=LIVE).select_related("policy", "plugin__connector"):
         _close(alert, AlertState.RESOLVED, "Its policy was deleted.", actor)
     policy.delete()
 
@@ -224,7 +223,7 @@ def _evaluate(plugins: Any, changes: Mapping[UUID, Collection[str]], active: lis
             matched = plugin.removed_at is None and conditions.holds(told.rule, seen)
             alert = known.get((policy.pk, plugin.pk))
             if matched:
-                again = bool(of_change and alert and alert.state in _LIVE and since and alert.seen_at < since)
+                again = bool(of_change and alert and alert.state in LIVE and since and alert.seen_at < since)
                 opened += _open(policy, told, plugin, alert, seen, changed=of_change)
                 if again and alert:
                     _repeat(alert, told, seen)
@@ -243,7 +242,7 @@ def due(policy: Policy, alert: Alert | None, level: str, *, changed: bool) -> bo
         return True
     resting = alert.closed_at is not None and now() - alert.closed_at < timedelta(hours=policy.cooldown_hours)
     dismissed = alert.state == AlertState.DISMISSED and not changed and not _rose(alert.evidence.get("level", "none"), level)
-    return not (alert.state in _LIVE or dismissed or resting)
+    return not (alert.state in LIVE or dismissed or resting)
 
 
 def _promoted(policy: Policy, alert: Alert) -> bool:
@@ -359,8 +358,8 @@ def change_alert(alert: Alert, state: str, *, reason: str = "", actor: str) -> N
         raise ConsentryError("alert_state_unknown", f"There is no state called {state}.", f"Choose one of {', '.join(AlertState.values)}.")
     if state == AlertState.DISMISSED and not reason:
         raise ConsentryError("reason_missing", "A dismissal needs a reason.", "Say in a few words why this is no problem.")
-    if state in _LIVE:
-        back = alert.state not in _LIVE
+    if state in LIVE:
+        back = alert.state not in LIVE
         alert.state, alert.closed_at, alert.closed_by, alert.reason = state, None, "", ""
         alert.assignee = alert.assignee or actor if state == AlertState.ACKNOWLEDGED else alert.assignee
         alert.save(update_fields=["state", "closed_at", "closed_by", "reason", "assignee"])

@@ -19,14 +19,13 @@ from consentry.core.errors import ConsentryError
 from consentry.inventory.models import RiskLevel
 from consentry.policy import conditions, queries, services
 from consentry.policy.definitions import definition
-from consentry.policy.models import Alert, AlertState
+from consentry.policy.models import LIVE, Alert, AlertState
 from consentry.providers.entra.values import guid
 from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.plugin_rows import plugin_row
 
 _SIZE = 50
 _NOBODY = "nobody"  # no address of a person has this form
-LIVE = (AlertState.OPEN, AlertState.ACKNOWLEDGED)
 VIEWS = (("live", "To do", LIVE), ("closed", "Closed", (AlertState.RESOLVED, AlertState.DISMISSED)), ("all", "All", ()))
 
 

@@ -17,7 +17,7 @@ from consentry.core.hostile import visible_text
 from consentry.inventory import queries
 from consentry.inventory.filters import PluginFilter
 from consentry.inventory.models import DecisionState, RiskLevel
-from consentry.policy.models import AlertState
+from consentry.policy.models import LIVE
 from consentry.policy.queries import alerts
 from consentry.web.access import ConsoleRequest, require_role
 from consentry.web.plugin_rows import NEW_FOR, change_rows, plugin_row
@@ -43,7 +43,7 @@ def dashboard(request: ConsoleRequest) -> HttpResponse:
             for value, label in reversed(RiskLevel.choices)
         ],
         "unsanctioned": found.filter(decision=DecisionState.UNSANCTIONED).count(),
-        "alerts": alerts(request.user.account_id, states=(AlertState.OPEN, AlertState.ACKNOWLEDGED)).count(),
+        "alerts": alerts(request.user.account_id, states=LIVE).count(),
         "new": found.filter(created_at__gte=now() - NEW_FOR).count(),
         "undecided": found.filter(decision=DecisionState.UNCLASSIFIED, risk_level__in=_SERIOUS).count(),
         "top": [plugin_row(one) for one in found.exclude(decision=DecisionState.SANCTIONED).order_by("-risk_score", "-users")[:8]],

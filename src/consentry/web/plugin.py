@@ -15,12 +15,13 @@ from consentry.core.hostile import mixed_letters, visible_text
 from consentry.inventory import queries
 from consentry.inventory.models import Credential, Decision, DecisionState, Plugin, PublisherTenant
 from consentry.policy import queries as policy
+from consentry.policy.models import LIVE
 from consentry.risk import queries as risk
 from consentry.risk.catalogue import LEVELS
 from consentry.risk.models import ScorePoint
 from consentry.risk.signals import BY_KEY as SIGNALS
 from consentry.web.access import ConsoleRequest, require_role
-from consentry.web.alerts import LIVE, alert_row
+from consentry.web.alerts import alert_row
 from consentry.web.permission_rows import permission_row
 from consentry.web.plugin_rows import change_rows, plugin_row
 from consentry.web.what_if import weighed

@@ -16,7 +16,7 @@ from consentry.inventory.models import DecisionState, LastUsedState, Origin, Ris
 from consentry.notify import services as notify
 from consentry.policy import conditions, queries, services
 from consentry.policy.definitions import definition
-from consentry.policy.models import Alert, AlertState, Policy, PolicyState
+from consentry.policy.models import LIVE, Alert, Policy, PolicyState
 from consentry.policy.predefined import BY_KEY
 from consentry.risk.signals import SIGNALS
 from consentry.web.access import ConsoleRequest, require_role
@@ -229,7 +229,7 @@ def _deleted(found: Policy) -> list[str]:
     number = alerts.count()
     if not number:
         return ["It has no alerts. This can’t be undone."]
-    to_do = alerts.filter(state__in=[AlertState.OPEN, AlertState.ACKNOWLEDGED]).count()
+    to_do = alerts.filter(state__in=LIVE).count()
     return [f"{number:,} alert{_s(number)} will be deleted with it, {to_do:,} of them not closed yet.", "This can’t be undone."]
 
 

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from consentry.inventory.models import Plugin
+from consentry.providers.entra.values import guid
 from consentry.risk import queries as risk
 from consentry.risk.catalogue import LEVELS
 from consentry.risk.facts import Facts, Held
@@ -82,9 +83,8 @@ def _lower(facts: Facts, present: Score, factors: dict[str, float]) -> dict[str,
 def _of(weights: dict[tuple[str, str, str], dict[str, Any]], row: dict[str, Any]) -> dict[str, Any] | None:
     """A row's own: what its resource doesn't define has an id as its value there, and none in the facts."""
     for resource in (row["resource"], risk.UNKNOWN_RESOURCE):
-        for value in (row["value"], ""):
-            if weight := weights.get((row["kind"], resource, value)):
-                return weight
+        if weight := weights.get((row["kind"], resource, "" if guid(row["value"]) else row["value"])):
+            return weight
     return None
 
 
